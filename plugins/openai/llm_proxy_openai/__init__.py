@@ -1,0 +1,54 @@
+"""Connectors to OpenAI's Chat Completions, and to everybody who speaks it."""
+
+from proxy_core.api import (
+    BackendCapabilities,
+    BackendOptions,
+    BackendPluginDefinition,
+    HTTPBackend,
+    PluginCompatibility,
+)
+
+__all__ = ["OpenAIBackend", "OpenAICompatibleBackend", "provide", "provide_compatible"]
+
+_COMPATIBILITY = PluginCompatibility(core_min_version="0.1", core_max_version="1")
+
+
+class OpenAIBackend(HTTPBackend):
+    """https://platform.openai.com/docs/api-reference/chat (2026-11)"""
+
+    backend_type = "openai"
+    wire_format = "openai"
+    default_base_url = "https://api.openai.com/v1"
+    api_key_env = "OPENAI_API_KEY"
+
+
+class OpenAICompatibleBackend(HTTPBackend):
+    """Any server that speaks Chat Completions: vLLM, Ollama, a gateway, a provider without a connector of its own."""
+
+    backend_type = "openai-compatible"
+    wire_format = "openai"
+    api_key_required = False
+
+
+def provide() -> BackendPluginDefinition:
+    """The entry point `openai`."""
+    return BackendPluginDefinition(
+        backend_name="openai",
+        factory=OpenAIBackend,
+        plugin_name="llm-proxy-openai",
+        compatibility=_COMPATIBILITY,
+        capabilities=BackendCapabilities(tools=True, vision=True, reasoning=True, structured_output=True),
+        options_model=BackendOptions,
+        api_key_env="OPENAI_API_KEY",
+    )
+
+
+def provide_compatible() -> BackendPluginDefinition:
+    """The entry point `openai-compatible`."""
+    return BackendPluginDefinition(
+        backend_name="openai-compatible",
+        factory=OpenAICompatibleBackend,
+        plugin_name="llm-proxy-openai",
+        compatibility=_COMPATIBILITY,
+        options_model=BackendOptions,
+    )

@@ -1,0 +1,145 @@
+"""The module a connector author imports from. All else in `proxy_core` may change from one version to the next."""
+
+from __future__ import annotations
+
+from proxy_core.backends.base import LLMBackend, ResponseProcessor, WireRequest
+from proxy_core.backends.http import HTTPBackend
+from proxy_core.config import AppConfig, BackendOptions
+from proxy_core.domain.content import (
+    Citation,
+    MediaPart,
+    NativePart,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from proxy_core.domain.envelopes import (
+    ProcessedResponse,
+    ResponseEnvelope,
+    StreamingResponseEnvelope,
+    StreamingResponseHandle,
+)
+from proxy_core.domain.request import (
+    ChatMessage,
+    DomainRequest,
+    Message,
+    ReasoningSettings,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+)
+from proxy_core.domain.response import Choice, DomainResponse, ErrorInfo, FinishReason, Usage
+from proxy_core.domain.stream import (
+    CitationDelta,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamChunk,
+    TextDelta,
+    ToolCallDelta,
+)
+from proxy_core.errors import (
+    AuthenticationError,
+    BackendError,
+    BackendTimeoutError,
+    ClientDisconnectedError,
+    ConfigurationError,
+    InvalidRequestError,
+    LLMProxyError,
+    LoopDetectedError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    PluginError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServiceUnavailableError,
+    StreamInterruptedError,
+)
+from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.sse import Event
+from proxy_core.host.definition import (
+    PLUGIN_API_VERSION,
+    BackendCapabilities,
+    BackendPluginDefinition,
+    PluginCompatibility,
+)
+from proxy_core.host.hooks import ErrorContext, RequestContext, ResponseContext, StreamEndContext, hookimpl
+from proxy_core.translation import TranslationService
+from proxy_core.upstream.headers import LOOP_GUARD_HEADER, Identity, ensure_loop_guard_header
+
+__all__ = [
+    "AppConfig",
+    "AuthenticationError",
+    "BackendCapabilities",
+    "BackendError",
+    "BackendOptions",
+    "BackendPluginDefinition",
+    "BackendTimeoutError",
+    "ChatMessage",
+    "Choice",
+    "Citation",
+    "CitationDelta",
+    "ClientDisconnectedError",
+    "ConfigurationError",
+    "DomainRequest",
+    "DomainResponse",
+    "ErrorContext",
+    "ErrorInfo",
+    "Event",
+    "Finish",
+    "FinishReason",
+    "HTTPBackend",
+    "Identity",
+    "InvalidRequestError",
+    "LLMBackend",
+    "LLMProxyError",
+    "LOOP_GUARD_HEADER",
+    "LoopDetectedError",
+    "MediaPart",
+    "Message",
+    "ModelCard",
+    "ModelNotFoundError",
+    "NativePart",
+    "PLUGIN_API_VERSION",
+    "Part",
+    "PermissionDeniedError",
+    "PluginCompatibility",
+    "PluginError",
+    "ProcessedResponse",
+    "RateLimitError",
+    "ReasoningDelta",
+    "ReasoningPart",
+    "ReasoningSettings",
+    "RefusalDelta",
+    "RefusalPart",
+    "RenderOptions",
+    "RequestContext",
+    "RequestTooLargeError",
+    "ResponseContext",
+    "ResponseEnvelope",
+    "ResponseFormat",
+    "ResponseProcessor",
+    "ServiceUnavailableError",
+    "StreamChunk",
+    "StreamEncoder",
+    "StreamEndContext",
+    "StreamInterruptedError",
+    "StreamingResponseEnvelope",
+    "StreamingResponseHandle",
+    "TextDelta",
+    "TextPart",
+    "Tool",
+    "ToolCallDelta",
+    "ToolCallPart",
+    "ToolChoice",
+    "ToolResultPart",
+    "TranslationService",
+    "Usage",
+    "WireFormat",
+    "WireRequest",
+    "ensure_loop_guard_header",
+    "hookimpl",
+]

@@ -1,0 +1,178 @@
+"""The neutral stream: an answer in pieces."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from proxy_core.domain.base import DomainModel, Extras
+from proxy_core.domain.content import (
+    Citation,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolKind,
+)
+from proxy_core.domain.response import DomainResponse, ErrorInfo, FinishReason, Usage
+
+# `block` is the number the upstream gave to the content block that a delta belongs to, where it numbers them: two
+# deltas of one kind with different numbers are two blocks. `choice` is the candidate's index.
+
+
+class TextDelta(DomainModel, tag_field="type", tag="text"):
+    text: str
+    choice: int = 0
+    block: int | None = None
+    logprobs: dict[str, Any] | None = None
+
+
+class RefusalDelta(DomainModel, tag_field="type", tag="refusal"):
+    text: str
+    choice: int = 0
+    block: int | None = None
+
+
+class ReasoningDelta(DomainModel, tag_field="type", tag="reasoning"):
+    """A piece of thinking; `signature` and `data` come whole, once (see `ReasoningPart`)."""
+
+    text: str = ""
+    signature: str | None = None
+    data: str | None = None
+    origin: str | None = None
+    id: str | None = None
+    choice: int = 0
+    block: int | None = None
+    extras: Extras = {}
+
+
+class ToolCallDelta(DomainModel, tag_field="type", tag="tool_call"):
+    """A piece of a tool call.
+
+    With a `name` it opens the call at `index` (the calls of one choice are told apart by index alone); without one it
+    continues it. `arguments` is the next piece of the JSON text.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    kind: ToolKind = "function"
+    choice: int = 0
+    extras: Extras = {}
+
+
+class CitationDelta(DomainModel, tag_field="type", tag="citation"):
+    """A source of the text block that is open."""
+
+    citation: Citation
+    choice: int = 0
+    block: int | None = None
+
+
+Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | CitationDelta
+
+
+class Finish(DomainModel):
+    """Why a choice ended."""
+
+    reason: FinishReason
+    native: str | None = None
+    stop_sequence: str | None = None
+    choice: int = 0
+    extras: Extras = {}
+
+
+class SseSlice(DomainModel):
+    """A slice of SSE text as a connector read it; undecodable bytes stand as surrogate escapes.
+
+    `whole` tells that, by itself, it reads as exactly one event.
+    """
+
+    text: str
+    format: str
+    whole: bool = False
+
+
+class StreamChunk(DomainModel):
+    """What one event of a stream says.
+
+    The last chunk of every stream has `terminal` set: a stream that ends without it is reported to the client as cut.
+    `usage` is a running total. `error` ends the stream. `dropped` names what only the upstream's format can say.
+    `slice` is the text that this chunk was read from, or that still waits for its other half: the host puts halves
+    together.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    deltas: list[Delta] = []
+    finish: list[Finish] = []
+    usage: Usage | None = None
+    error: ErrorInfo | None = None
+    terminal: bool = False
+    dropped: list[str] = []
+    extras: Extras = {}
+    slice: SseSlice | None = None
+
+
+def as_chunk(response: DomainResponse) -> StreamChunk:
+    """A whole answer as one chunk, for clients that asked for a stream."""
+    deltas = [
+        delta
+        for choice in response.choices
+        for position, part in enumerate(choice.content)
+        for delta in _deltas(part, position, choice.index)
+    ]
+    finish = [
+        Finish(
+            reason=choice.finish_reason or "stop",
+            native=choice.native_finish_reason,
+            stop_sequence=choice.stop_sequence,
+            choice=choice.index,
+        )
+        for choice in response.choices
+    ]
+    return StreamChunk(
+        id=response.id,
+        model=response.model,
+        created=response.created,
+        deltas=deltas,
+        finish=finish,
+        usage=response.usage,
+        terminal=True,
+    )
+
+
+def _deltas(part: Part, position: int, choice: int) -> list[Delta]:
+    match part:
+        case TextPart():
+            citations = [CitationDelta(citation=found, choice=choice, block=position) for found in part.citations]
+            return [TextDelta(text=part.text, choice=choice, block=position), *citations]
+        case RefusalPart():
+            return [RefusalDelta(text=part.text, choice=choice, block=position)]
+        case ReasoningPart():
+            return [
+                ReasoningDelta(
+                    text=part.text,
+                    signature=part.signature,
+                    data=part.data,
+                    origin=part.origin,
+                    id=part.id,
+                    choice=choice,
+                    block=position,
+                )
+            ]
+        case ToolCallPart():
+            return [
+                ToolCallDelta(
+                    index=position,
+                    id=part.id,
+                    name=part.name,
+                    arguments=part.arguments,
+                    kind=part.kind,
+                    choice=choice,
+                )
+            ]
+        case _:
+            return []

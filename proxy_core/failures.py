@@ -1,0 +1,60 @@
+"""Whatever a connector raises, as an error of ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import structlog
+
+from proxy_core.domain.response import ErrorInfo
+from proxy_core.errors import BackendError, LLMProxyError
+
+log = structlog.get_logger("llm_proxy.gateway")
+
+
+def error_from_info(info: ErrorInfo | None, status: int, headers: Mapping[str, str]) -> LLMProxyError:
+    """The error for an error body, or for an error status without one."""
+    from proxy_core.upstream.failures import status_error
+
+    status = status if status >= 400 else (info and info.status) or 502
+    if info is None:
+        return status_error(f"the upstream answered with status {status}", None, status, headers)
+    error = status_error(info.message, info.code, status, headers)
+    error.retry_after = error.retry_after if info.retry_after is None else info.retry_after
+    error.details.update({"type": info.type, "param": info.param})
+    return error
+
+
+def as_proxy_error(error: Exception, backend: str) -> LLMProxyError:
+    """Errors of ours as they are, httpx's by their meaning, and anything else as the connector's fault."""
+    if isinstance(error, LLMProxyError):
+        return error
+    if "httpx" in sys.modules and (known := _httpx_error(error)) is not None:
+        return known
+    log.error("a connector failed", backend=backend, exc_info=error)
+    return BackendError(
+        f"the connector of backend {backend!r} failed: {type(error).__name__}: {error}", code="connector_failed"
+    )
+
+
+def _httpx_error(error: Exception) -> LLMProxyError | None:
+    import httpx
+
+    from proxy_core.upstream.failures import HTTPX_FAILURES, network_error, status_error
+
+    if isinstance(error, httpx.HTTPStatusError):
+        response = error.response
+        reason = response.text[:500] if response.is_closed and response.is_stream_consumed else ""
+        message = reason or f"the upstream answered with status {response.status_code}"
+        return status_error(message, None, response.status_code, response.headers)
+    if isinstance(error, HTTPX_FAILURES):
+        return network_error(error, _url_of(error))
+    return None
+
+
+def _url_of(error: Exception) -> str:
+    try:
+        return str(error.request.url)  # type: ignore[attr-defined]  # httpx raises RuntimeError when it was never set
+    except (AttributeError, RuntimeError):
+        return "the upstream"

@@ -1,0 +1,126 @@
+"""Tools and the choice among them, both ways.
+
+A free-text (`custom`) tool becomes a function of one string: `{"input": "..."}`, in its definition and in the calls of
+the history. Taking the wrapping off an answer needs the request's tools, which a decoder of answers does not see: the
+arguments of such a call stay the JSON text `{"input": "..."}`.
+
+https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview (2026-11)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Literal
+
+from proxy_core.domain.content import ToolCallPart
+from proxy_core.domain.request import DomainRequest, Tool, ToolChoice
+from proxy_core.formats import wire_json
+from proxy_core.formats.anthropic.fields import NAME, Json, invalid, leftovers, objects, optional, required
+
+_TOOL_FIELDS = frozenset({"description", "input_schema", "name", "strict"})
+_CHOICE_FIELDS = frozenset({"disable_parallel_tool_use", "name", "type"})
+_FREE_TEXT_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+_Mode = Literal["auto", "none", "required", "tool"]
+_MODES: dict[str, _Mode] = {"any": "required", "auto": "auto", "none": "none", "tool": "tool"}
+_CHOICES = {mode: kind for kind, mode in _MODES.items()}
+
+_BAD_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def decode_tools(body: Json) -> list[Tool]:
+    """The client's tools; those with a type of their own (server tools and the like) only Anthropic knows."""
+    return [_decode_tool(tool, path) for path, tool in objects(body.get("tools"), "tools")]
+
+
+def _decode_tool(tool: Json, path: str) -> Tool:
+    kind = optional(tool, "type", str, path)
+    if kind not in (None, "custom"):
+        name = optional(tool, "name", str, path) or str(kind)
+        return Tool(name=name, kind="native", native_format=NAME, native=tool)
+    return Tool(
+        name=required(tool, "name", str, path),
+        description=optional(tool, "description", str, path),
+        parameters=optional(tool, "input_schema", dict, path),
+        strict=optional(tool, "strict", bool, path),
+        extras=leftovers(tool, _TOOL_FIELDS),
+    )
+
+
+def decode_tool_choice(body: Json) -> tuple[ToolChoice | None, bool | None]:
+    """The choice, and whether several tools may be called at once."""
+    choice = optional(body, "tool_choice", dict)
+    if choice is None:
+        return None, None
+    kind = required(choice, "type", str, "tool_choice")
+    if kind not in _MODES:
+        raise invalid("tool_choice.type", f"must be one of {', '.join(sorted(_MODES))}")
+    name = required(choice, "name", str, "tool_choice") if kind == "tool" else None
+    single = optional(choice, "disable_parallel_tool_use", bool, "tool_choice")
+    return ToolChoice(mode=_MODES[kind], name=name), None if single is None else not single
+
+
+def encode_tools(request: DomainRequest) -> list[Json]:
+    """The tools that can be offered; those only another format knows are dropped."""
+    return [encoded for tool in request.tools if (encoded := _encode_tool(tool, request)) is not None]
+
+
+def _encode_tool(tool: Tool, request: DomainRequest) -> Json | None:
+    if tool.kind == "native":
+        if tool.native_format == NAME:
+            return tool.native
+        request.drop(f"tools.{tool.name}")
+        return None
+    encoded: Json = {"name": tool.name, "input_schema": _schema(tool)}
+    if tool.description:
+        encoded["description"] = tool.description
+    if tool.strict and tool.kind == "function":
+        encoded["strict"] = True
+    return {**tool.extra(NAME), **encoded}
+
+
+def _schema(tool: Tool) -> Json:
+    """A schema whose top is an object, as the API demands."""
+    if tool.kind == "custom":
+        return _FREE_TEXT_SCHEMA
+    if not tool.parameters:
+        return {"type": "object", "properties": {}}
+    return tool.parameters if "type" in tool.parameters else {"type": "object", **tool.parameters}
+
+
+def encode_tool_choice(request: DomainRequest) -> Json | None:
+    """The `tool_choice` field, also where only parallel calls are turned off."""
+    choice, single = request.tool_choice, request.parallel_tool_calls is False
+    if choice is None and not single:
+        return None
+    encoded: Json = {"type": _CHOICES[choice.mode] if choice is not None else "auto"}
+    if choice is not None and choice.mode == "tool":
+        encoded["name"] = choice.name
+    if single and encoded["type"] != "none":
+        encoded["disable_parallel_tool_use"] = True
+    return encoded
+
+
+def tool_input(part: ToolCallPart) -> Json:
+    """The arguments as an object. What is none (free text, another JSON value, JSON that was cut off) is wrapped as
+    `{"input": text}`, so that nothing the model wrote is lost."""
+    if part.kind == "function" and not part.arguments.strip():
+        return {}
+    arguments = _loads_or_none(part.arguments) if part.kind == "function" else None
+    return arguments if isinstance(arguments, dict) else {"input": part.arguments}
+
+
+def _loads_or_none(text: str) -> object:
+    try:
+        return wire_json.loads(text)
+    except ValueError:
+        return None
+
+
+def tool_id(identifier: str) -> str:
+    """The id as the API accepts it (`^[a-zA-Z0-9_-]+$`): equal for equal ids, so that calls and results still meet."""
+    if identifier and not _BAD_IN_ID.search(identifier):
+        return identifier
+    digest = hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{_BAD_IN_ID.sub('_', identifier) or 'toolu'}_{digest}"

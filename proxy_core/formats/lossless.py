@@ -1,0 +1,147 @@
+"""The lossless lane: a client's own format goes upstream, and comes back, as the bytes it is.
+
+Requests are peeked at (`model` and `stream`; the rest is skipped, not decoded) and only the model's bytes are replaced.
+Streams are cut at blank lines only, and only events that can end the stream or report usage are decoded.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from proxy_core.domain.response import ErrorInfo, Usage
+from proxy_core.domain.stream import StreamChunk
+from proxy_core.errors import BackendError, InvalidRequestError
+from proxy_core.formats import wire_json
+from proxy_core.formats.base import WireFormat
+from proxy_core.formats.sse import EventSplitter, WholeEvents, parse_event
+
+_BOM = b"\xef\xbb\xbf"
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TOKEN = re.compile(_STRING + rb"|[{}\[\],:]", re.DOTALL)
+_MODEL_FIELD = re.compile(rb'"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
+
+
+class Peek(msgspec.Struct):
+    """What routing needs of a request body."""
+
+    model: str
+    stream: bool | None = None
+
+
+_peek = msgspec.json.Decoder(Peek).decode
+
+
+def peek(body: bytes) -> Peek:
+    """`model` and `stream` of a JSON body; raises `InvalidRequestError` when it is no JSON object with a model."""
+    try:
+        return _peek(body.removeprefix(_BOM))
+    except msgspec.ValidationError as error:
+        raise _bad_field(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _peek_leniently(body)
+
+
+def _peek_leniently(body: bytes) -> Peek:
+    """The way of bodies with lone surrogates and the like, which strict decoders refuse and providers may take."""
+    try:
+        return msgspec.convert(wire_json.loads(body), Peek)
+    except msgspec.ValidationError as error:
+        raise _bad_field(str(error)) from None
+    except ValueError as error:
+        raise InvalidRequestError(f"the request body is not valid JSON: {error}", code="invalid_json") from None
+
+
+def _bad_field(reason: str) -> InvalidRequestError:
+    field = next((name for name in ("model", "stream") if f"`{name}`" in reason or f"$.{name}" in reason), None)
+    if field is None:
+        return InvalidRequestError("the request body must be a JSON object", code="invalid_json")
+    code = "missing_required_parameter" if "missing" in reason else "invalid_type"
+    return InvalidRequestError(f"{field}: {reason[0].lower()}{reason[1:]}", code=code, details={"param": field})
+
+
+def replace_model(body: bytes, model: str, new_model: str) -> bytes:
+    """The same bytes with the top-level model name replaced; `model` is what `peek` found."""
+    if model == new_model:
+        return body
+    fields = list(_MODEL_FIELD.finditer(body))
+    spans = [fields[0].span(1)] if len(fields) == 1 else _top_level_values(body, "model")
+    if not spans:
+        raise InvalidRequestError("the request body has no model", code="missing_required_parameter")
+    return _splice(body, spans, wire_json.dumps(new_model))
+
+
+def _splice(body: bytes, spans: list[tuple[int, int]], value: bytes) -> bytes:
+    pieces, end = [], 0
+    for start, stop in spans:
+        pieces += [body[end:start], value]
+        end = stop
+    return b"".join([*pieces, body[end:]])
+
+
+def _top_level_values(body: bytes, key: str) -> list[tuple[int, int]]:
+    """Where the string values of a top-level key stand: every one of them, should the key be repeated. A walk over all
+    tokens, for the rare body in which the key occurs more than once or is spelled with escapes."""
+    spans, depth, name = [], 0, b""
+    awaiting_value = False
+    for token in _TOKEN.finditer(body):
+        text = token.group()
+        if text in b"{[":
+            depth += 1
+        elif text in b"}]":
+            depth -= 1
+        elif text == b":":
+            awaiting_value = depth == 1
+        elif text == b",":
+            awaiting_value = False
+        elif awaiting_value and _is_key(name, key):
+            spans.append(token.span())
+        elif depth == 1:
+            name = text
+    return spans
+
+
+def _is_key(token: bytes, key: str) -> bool:
+    return bool(wire_json.loads(token) == key) if token else False
+
+
+class LosslessStream:
+    """Passes on an upstream's stream in the client's own format, byte for byte, and notices how it ends."""
+
+    def __init__(self, wire_format: WireFormat) -> None:
+        self._format = wire_format
+        self._events = WholeEvents()
+        self.usage: Usage | None = None
+        self.error: ErrorInfo | None = None
+        self.terminal = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The whole events so far, as they came; what follows the end of the stream is discarded."""
+        return self._observe(self._events.feed(data))
+
+    def flush(self) -> bytes:
+        """The last event of a stream that ended without its blank line, completed; a torn event is discarded."""
+        tail = self._events.flush()
+        if not tail.strip(b"\r\n"):
+            return tail
+        try:
+            seen = self._observe(tail + b"\n\n")
+        except BackendError:
+            return b""
+        return seen if self.terminal else b""
+
+    def _observe(self, whole: bytes) -> bytes:
+        if any(mark in whole for mark in self._format.stream_marks):
+            for block in EventSplitter().feed(whole):
+                if any(mark in block for mark in self._format.stream_marks):
+                    self._note(self._format.decode_event(parse_event(block)))
+        return whole
+
+    def _note(self, chunk: StreamChunk | None) -> None:
+        if chunk is None:
+            return
+        if chunk.usage is not None:
+            self.usage = chunk.usage if self.usage is None else self.usage.merge(chunk.usage)
+        self.error = self.error or chunk.error
+        self.terminal = self.terminal or chunk.terminal

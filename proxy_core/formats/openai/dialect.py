@@ -1,0 +1,66 @@
+"""How requests are spelled for the upstream at hand, and what is left out on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from proxy_core.domain.base import Extras
+from proxy_core.domain.request import DomainRequest, Effort
+from proxy_core.formats.openai.fields import FORMAT, NOTE, own_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where Chat Completions upstreams differ. The defaults are what most of them understand; a connector passes its
+    own to `OpenAIFormat`, or changes the body in `prepare_payload`.
+
+    - `max_tokens_field`: how a limit is spelled that a client of another format set (a Chat client's own spelling is
+      kept). OpenAI's reasoning models want `max_completion_tokens`; most compatible servers know only `max_tokens`.
+    - `off_effort`: the `reasoning_effort` for "do not think"; None leaves it out and records it.
+    - `readable_origins`: whose signed or encrypted reasoning the upstream can read. A router that resells another
+      provider's models may add that provider's format.
+    - `stream_usage`: ask for usage at the end of every stream.
+    """
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    off_effort: str | None = "none"
+    readable_origins: frozenset[str] = frozenset({FORMAT})
+    stream_usage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request on its way to an upstream: what it says, how it is spelled, and the record of what was left out."""
+
+    request: DomainRequest
+    dialect: Dialect
+
+    @property
+    def same_format(self) -> bool:
+        """Whether a Chat client wrote the request, so that nothing may change."""
+        return self.request.source_format == FORMAT
+
+    def own(self, extras: Extras) -> dict[str, Any]:
+        """Our own wire fields; those of other formats are recorded as dropped."""
+        for name, fields in extras.items():
+            if name != FORMAT:
+                self.request.drop(*(field for field in fields if not field.startswith(NOTE)))
+        return own_fields(extras)
+
+    def note_dropped(self, parts: Iterable[Any]) -> None:
+        """Record parts that have no place here, by the name of their type."""
+        for part in parts:
+            self.own(getattr(part, "extras", {}))
+            self.request.drop(part.__struct_config__.tag)
+
+
+#: Thinking budgets (tokens, up to and including) as efforts; anything above is `high`. Providers publish no exact
+#: equivalence: 4,096 and 16,384 lie between the budgets that clients ask for by name (4,000 / 10,000 / 31,999).
+_EFFORT_BY_BUDGET: tuple[tuple[int, Effort], ...] = ((4_096, "low"), (16_384, "medium"))
+
+
+def effort_for_budget(budget: int) -> Effort:
+    """The `reasoning_effort` that stands for a thinking budget."""
+    return next((effort for limit, effort in _EFFORT_BY_BUDGET if budget <= limit), "high")

@@ -1,0 +1,200 @@
+"""The gateway: takes a client's request to a backend, and the answer back. The only orchestrator.
+
+Hooks, then routing, then one backend. A stream is checked on its way back (one that ends before its terminal event is an
+error), and everything is accounted for, however it ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from proxy_core.backends.base import LLMBackend, WireRequest
+from proxy_core.config import AppConfig
+from proxy_core.domain.envelopes import ResponseEnvelope, StreamingResponseEnvelope
+from proxy_core.domain.request import DomainRequest
+from proxy_core.domain.response import DomainResponse, Usage
+from proxy_core.domain.stream import as_chunk
+from proxy_core.errors import BackendError, ClientDisconnectedError, InvalidRequestError, LLMProxyError
+from proxy_core.failures import as_proxy_error, error_from_info
+from proxy_core.formats import wire_json
+from proxy_core.host.hooks import ErrorContext, Hooks, Lane, Outcome, RequestContext, ResponseContext, StreamEndContext
+from proxy_core.host.registry import ConfiguredBackend, Registry
+from proxy_core.routing import Router, Target
+from proxy_core.stream_answer import StreamAnswer, single_piece
+from proxy_core.translation import TranslationService
+from proxy_core.upstream.headers import Identity, passed_on
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer: the client's own bytes (lossless lane) or a neutral response. `headers` may go to the client."""
+
+    content: DomainResponse | bytes
+    status_code: int
+    headers: Mapping[str, str]
+    usage: Usage | None
+
+
+class Gateway:
+    """Everything that requests share."""
+
+    def __init__(self, config: AppConfig, registry: Registry, translation: TranslationService, hooks: Hooks) -> None:
+        self.registry = registry
+        self.translation = translation
+        self.hooks = hooks
+        self.router = Router(registry.backends, config.models, self._default_backend(config))
+        self.identity = Identity.from_config(config.identity)
+
+    def _default_backend(self, config: AppConfig) -> str | None:
+        """The configured default; or the only backend there is."""
+        names = list(self.registry.backends)
+        return config.default_backend or (names[0] if len(names) == 1 else None)
+
+    def exchange(self, request: WireRequest, request_id: str) -> Exchange:
+        """The way of one request; call `send`, then, whatever happened, `end`."""
+        return Exchange(self, request, request_id)
+
+
+class Exchange:
+    """One request's way to a backend and back."""
+
+    def __init__(self, gateway: Gateway, request: WireRequest, request_id: str) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._started = time.perf_counter()
+        self._target: Target | None = None
+        self._answer: Answer | StreamAnswer | None = None
+        self.lane: Lane = "passthrough"
+        self.dropped: list[str] = []
+        self.include_usage = True
+        self.context = RequestContext(
+            request_id, request.format, request.model, request.stream, request.headers, self._decode
+        )
+
+    async def send(self) -> Answer | StreamAnswer:
+        """The backend's answer; raises `LLMProxyError` for everything that can go wrong."""
+        replacement = await self._gateway.hooks.before_request(self.context)
+        asked = self._request.model if replacement is None else replacement.model
+        self._target = self._gateway.router.resolve(asked)
+        configured = self._gateway.registry.backends[self._target.backend]
+        if not configured.ready:
+            await configured.ensure_ready()
+        try:
+            envelope = await self._call(configured.backend, self._target.model, replacement)
+            self._answer = self._open(envelope, configured)
+        except Exception as error:
+            raise as_proxy_error(error, configured.name) from error
+        return self._answer
+
+    async def _call(
+        self, backend: LLMBackend, model: str, replacement: DomainRequest | None
+    ) -> ResponseEnvelope | StreamingResponseEnvelope:
+        identity = replace(self._gateway.identity, headers=self._request.headers)
+        if replacement is None and self._request.format in backend.passthrough_formats:
+            return await backend.passthrough(self._request, model, identity)
+        self.lane = "translated"
+        request = (replacement or self._decode()).with_model(model)
+        self.include_usage = request.include_usage
+        messages = self._gateway.translation.chat_messages(request) if backend.wants_processed_messages else []
+        try:
+            return await backend.chat_completions(request, messages, model, identity=identity)
+        finally:
+            self.dropped = request.dropped
+
+    def _decode(self) -> DomainRequest:
+        body = wire_json.loads(self._request.body)
+        if not isinstance(body, dict):
+            raise InvalidRequestError("the request body must be a JSON object", code="invalid_json")
+        request = self._gateway.translation.to_domain_request(body, self._request.format)
+        request.source_format = self._request.format
+        return request
+
+    def _open(
+        self, envelope: ResponseEnvelope | StreamingResponseEnvelope, configured: ConfiguredBackend
+    ) -> Answer | StreamAnswer:
+        wire_format = self._gateway.translation.format(self._request.format)
+        headers = passed_on(envelope.headers, wire_format.response_headers)
+        if isinstance(envelope, StreamingResponseEnvelope):
+            if not self._request.stream:
+                raise BackendError(f"backend {configured.name!r} answered a request for one body with a stream")
+            return StreamAnswer(envelope, headers, configured, self._lossless_format(), self._gateway.translation)
+        answer = self._whole(envelope, headers)
+        if not self._request.stream:
+            return answer
+        if isinstance(answer.content, bytes):
+            raise BackendError(f"backend {configured.name!r} answered a stream request with one body")
+        pieces = single_piece(as_chunk(answer.content), envelope.headers)
+        return StreamAnswer(pieces, headers, configured, None, self._gateway.translation)
+
+    def _lossless_format(self) -> Any:
+        return self._gateway.translation.format(self._request.format) if self.lane == "passthrough" else None
+
+    def _whole(self, envelope: ResponseEnvelope, headers: Mapping[str, str]) -> Answer:
+        content = envelope.content
+        if isinstance(content, dict):
+            content = DomainResponse.model_validate(content)
+        if isinstance(content, bytes):
+            usage = envelope.usage
+        elif content.error is not None or envelope.status_code >= 400:
+            raise error_from_info(content.error, envelope.status_code, envelope.headers)
+        else:
+            usage = envelope.usage or content.usage
+        return Answer(content, envelope.status_code, headers, Usage.model_validate(usage) if usage else None)
+
+    async def end(self, error: LLMProxyError | None = None) -> None:
+        """Close what is open and tell the hooks; `error` is what the client was told, or that it left."""
+        if isinstance(self._answer, StreamAnswer):
+            await self._answer.aclose()
+            await self._end_stream(self._answer, error or self._answer.error)
+        elif error is not None or self._answer is None or self._target is None:
+            await self._end_failed(error or ClientDisconnectedError("the client left"))
+        else:
+            await self._end_whole(self._answer, self._target)
+
+    async def _end_whole(self, answer: Answer, target: Target) -> None:
+        context = ResponseContext(
+            self.context,
+            target.backend,
+            target.model,
+            self.lane,
+            answer.status_code,
+            answer.usage,
+            self._elapsed(time.perf_counter()),
+            self.dropped,
+        )
+        await self._gateway.hooks.notify("after_response", context)
+
+    async def _end_stream(self, answer: StreamAnswer, error: LLMProxyError | None) -> None:
+        if not answer.began and error is not None:
+            return await self._end_failed(error)
+        assert self._target is not None
+        context = StreamEndContext(
+            self.context,
+            self._target.backend,
+            self._target.model,
+            self.lane,
+            _outcome(error),
+            answer.usage,
+            self._elapsed(time.perf_counter()),
+            None if answer.began_at is None else self._elapsed(answer.began_at),
+            [*self.dropped, *answer.dropped],
+            error,
+        )
+        await self._gateway.hooks.notify("on_stream_end", context)
+
+    async def _end_failed(self, error: LLMProxyError) -> None:
+        backend, model = (self._target.backend, self._target.model) if self._target else (None, None)
+        context = ErrorContext(self.context, error, self._elapsed(time.perf_counter()), backend, model)
+        await self._gateway.hooks.notify("on_error", context)
+
+    def _elapsed(self, moment: float) -> float:
+        return moment - self._started
+
+
+def _outcome(error: LLMProxyError | None) -> Outcome:
+    if error is None:
+        return "complete"
+    return "cancelled" if isinstance(error, ClientDisconnectedError) else "interrupted"

@@ -1,0 +1,128 @@
+"""Finding connectors: entry points of the group `llm_proxy_backends`, each loaded under its own guard.
+
+A broken, incompatible, duplicate or foreign entry never stops the others: it becomes a `Finding` with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from proxy_core.host.definition import BackendPluginDefinition
+
+if TYPE_CHECKING:
+    from importlib_metadata import EntryPoint
+
+BACKENDS_GROUP = "llm_proxy_backends"
+HOOKS_GROUP = "llm_proxy_hooks"
+COMMANDS_GROUP = "llm_proxy_commands"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One entry point: either `definition` is set, or `problem` says why it cannot be used."""
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    definition: BackendPluginDefinition | None = None
+    problem: str | None = None
+
+    @property
+    def described(self) -> str:
+        """`name (distribution version)`, for messages."""
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+def core_version() -> str:
+    """The installed version of `llm-proxy-core`."""
+    from importlib_metadata import version
+
+    return version("llm-proxy-core")
+
+
+def entry_points_of(group: str) -> list[EntryPoint]:
+    """All entry points of a group, sorted by name and distribution."""
+    from importlib_metadata import entry_points
+
+    return sorted(entry_points(group=group), key=lambda entry: (entry.name, distribution_of(entry)[0]))
+
+
+def distribution_of(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution that brought an entry point."""
+    return (entry.dist.name, entry.dist.version) if entry.dist else ("an unknown distribution", "")
+
+
+def is_allowed(entry: EntryPoint, allow: Sequence[str] | None) -> bool:
+    """Whether the allow-list admits an entry point, by its own name or its distribution's; None admits all."""
+    if allow is None:
+        return True
+    return bool({_normal(entry.name), _normal(distribution_of(entry)[0])} & {_normal(name) for name in allow})
+
+
+def _normal(name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
+
+
+def discover(allow: Sequence[str] | None = None) -> list[Finding]:
+    """Every connector that is installed, usable or not. One that the allow-list does not name is not imported."""
+    found = [_inspect(entry, allow) for entry in entry_points_of(BACKENDS_GROUP)]
+    return _refuse_duplicates(found)
+
+
+def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
+    distribution, version = distribution_of(entry)
+
+    def finding(definition: BackendPluginDefinition | None = None, problem: str | None = None) -> Finding:
+        return Finding(entry.name, distribution, version, entry.value, definition, problem)
+
+    if not is_allowed(entry, allow):
+        return finding(problem="not on the allow-list (plugins.allow); it was not imported")
+    provided, failure = guarded(lambda: entry.load()())
+    if failure is not None:
+        return finding(problem=failure)
+    problem = _objection(entry.name, provided)
+    return finding(problem=problem) if problem else finding(definition=provided)
+
+
+def guarded(load: Callable[[], Any]) -> tuple[Any, str | None]:
+    """What a plugin's code returns, or why it failed. Importing can raise anything, SystemExit and SyntaxError included."""
+    try:
+        return load(), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return None, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _objection(name: str, provided: object) -> str | None:
+    if not isinstance(provided, BackendPluginDefinition):
+        kind = f"{type(provided).__module__}.{type(provided).__qualname__}"
+        return f"its provider returned a {kind}, not a BackendPluginDefinition: it belongs to another product"
+    if provided.backend_name != name:
+        return f"its definition is named {provided.backend_name!r}, its entry point {name!r}: they must agree"
+    problem, failure = guarded(lambda: provided.compatibility.problem(core_version()))
+    return problem or failure
+
+
+def _refuse_duplicates(findings: Iterable[Finding]) -> list[Finding]:
+    by_name: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_name[finding.name].append(finding)
+    return [checked for group in by_name.values() for checked in _refuse_rivals(group)]
+
+
+def _refuse_rivals(group: list[Finding]) -> list[Finding]:
+    usable = [finding for finding in group if finding.definition]
+    if len(usable) < 2:
+        return group
+    rivals = " and ".join(f"{finding.distribution} {finding.version}" for finding in usable)
+    reason = f"{rivals} both provide {group[0].name!r}; uninstall one, or name the other in plugins.allow"
+    return [
+        Finding(f.name, f.distribution, f.version, f.target, problem=reason) if f in usable else f for f in group
+    ]

@@ -1,0 +1,164 @@
+"""Hooks: one event, many plugins (pluggy, entry-point group `llm_proxy_hooks`).
+
+Each hook takes one frozen context object that can grow. Hooks may be plain or `async def`. An exception in
+`before_request` stops the request; in the others it is logged, and the client never notices.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import pluggy
+
+from proxy_core.domain.request import DomainRequest
+from proxy_core.domain.response import Usage
+from proxy_core.errors import LLMProxyError, PluginError
+from proxy_core.host.discovery import HOOKS_GROUP, Finding, distribution_of, entry_points_of, guarded, is_allowed
+
+hookspec = pluggy.HookspecMarker("llm_proxy")
+hookimpl = pluggy.HookimplMarker("llm_proxy")
+
+Lane = Literal["passthrough", "translated"]
+Outcome = Literal["complete", "interrupted", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """A request as it came. `model` is what the client asked for; `headers` hold no credentials."""
+
+    request_id: str
+    client_format: str
+    model: str
+    stream: bool
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    decode: Callable[[], DomainRequest] | None = field(default=None, repr=False)
+
+    @property
+    def request(self) -> DomainRequest:
+        """The decoded request, a fresh copy each time: return a changed one from `before_request` to replace it."""
+        assert self.decode is not None
+        return self.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseContext:
+    """An answer that went out whole. `latency` is in seconds; `dropped` names what translation could not carry."""
+
+    request: RequestContext
+    backend: str
+    model: str
+    lane: Lane
+    status_code: int
+    usage: Usage | None
+    latency: float
+    dropped: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEndContext:
+    """A stream that has ended, one way or another. Times are in seconds since the request came."""
+
+    request: RequestContext
+    backend: str
+    model: str
+    lane: Lane
+    outcome: Outcome
+    usage: Usage | None
+    latency: float
+    time_to_first_token: float | None
+    dropped: Sequence[str] = ()
+    error: LLMProxyError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorContext:
+    """A request that was answered with an error, or (`ClientDisconnectedError`) whose client left before an answer.
+
+    `backend` and `model` are None when no backend had been chosen yet; `latency` is in seconds.
+    """
+
+    request: RequestContext
+    error: LLMProxyError
+    latency: float
+    backend: str | None = None
+    model: str | None = None
+
+
+class HookSpecs:
+    """The hooks there are."""
+
+    @hookspec
+    def before_request(self, context: RequestContext) -> DomainRequest | None:
+        """Before routing. Raise an `LLMProxyError` to refuse; return a `DomainRequest` to send that instead."""
+
+    @hookspec
+    def after_response(self, context: ResponseContext) -> None:
+        """After a whole (not streamed) answer has been made ready."""
+
+    @hookspec
+    def on_stream_end(self, context: StreamEndContext) -> None:
+        """After a stream that had begun ends: complete, interrupted by the upstream, or cancelled by the client."""
+
+    @hookspec
+    def on_error(self, context: ErrorContext) -> None:
+        """After a request failed before any of its answer went out."""
+
+
+class Hooks:
+    """The registered hook plugins, and a guarded way to call them."""
+
+    def __init__(self, report: Callable[[str, BaseException], None]) -> None:
+        self._report = report
+        self._manager = pluggy.PluginManager("llm_proxy")
+        self._manager.add_hookspecs(HookSpecs)
+
+    def register(self, plugin: object, name: str) -> None:
+        """Add a plugin: any object with methods marked `@hookimpl`; raises `PluginError` for unknown hooks."""
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"hook plugin {name}: {error}") from error
+
+    def load_installed(self, allow: Sequence[str] | None = None) -> list[Finding]:
+        """Register what entry points offer; each under its own guard."""
+        return [self._load(entry, allow) for entry in entry_points_of(HOOKS_GROUP)]
+
+    def _load(self, entry: Any, allow: Sequence[str] | None) -> Finding:
+        distribution, version = distribution_of(entry)
+        if not is_allowed(entry, allow):
+            problem: str | None = "not on the allow-list (plugins.allow); it was not imported"
+        else:
+            _, problem = guarded(lambda: self.register(_instance(entry.load()), f"{distribution}:{entry.name}"))
+        return Finding(entry.name, distribution, version, entry.value, problem=problem)
+
+    async def before_request(self, context: RequestContext) -> DomainRequest | None:
+        """The request to send instead, if a plugin gives one (the first registered wins)."""
+        try:
+            results = [await _awaited(result) for result in self._manager.hook.before_request(context=context)]
+        except LLMProxyError:
+            raise
+        except Exception as error:
+            self._report("before_request", error)
+            raise PluginError("a plugin failed before the request could be sent", code="plugin_failed") from error
+        replacements = [result for result in results if result is not None]
+        return cast("DomainRequest | None", replacements[-1] if replacements else None)
+
+    async def notify(self, name: str, context: ResponseContext | StreamEndContext | ErrorContext) -> None:
+        """Call one of the hooks that only look on."""
+        try:
+            for result in getattr(self._manager.hook, name)(context=context):
+                await _awaited(result)
+        except Exception as error:
+            self._report(name, error)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+def _instance(loaded: Any) -> object:
+    return loaded() if inspect.isclass(loaded) else loaded

@@ -1,0 +1,94 @@
+"""The ASGI application: routes, and what lives from start to stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from proxy_core.config import AppConfig, load_config
+from proxy_core.errors import LLMProxyError
+from proxy_core.gateway import Gateway
+from proxy_core.host.discovery import Finding, discover
+from proxy_core.host.hooks import Hooks
+from proxy_core.host.registry import build_registry
+from proxy_core.logs import configure_logging
+from proxy_core.server.catalog import HealthEndpoint, ModelsEndpoint, ReadyEndpoint
+from proxy_core.server.endpoint import ChatEndpoint
+from proxy_core.server.guard import Guard
+from proxy_core.server.protocols import Protocols
+from proxy_core.server.request_log import RequestLog
+from proxy_core.translation import TranslationService
+from proxy_core.upstream.client import Engine
+
+log = structlog.get_logger("llm_proxy.server")
+
+
+class Application:
+    """The server of one configuration. `app` is what an ASGI server runs; `gateway` exists between start and stop."""
+
+    def __init__(self, config: AppConfig) -> None:
+        self.config = config
+        self._gateway: Gateway | None = None
+        self._engine = Engine(config.timeouts)
+        self._translation = TranslationService()
+        self._hooks = Hooks(_report_hook_failure)
+        self._hooks.register(RequestLog(), "request log")
+        self.findings = [*self._hooks.load_installed(config.plugins.allow), *discover(config.plugins.allow)]
+        self._registry = build_registry(config, self.findings, self._engine, self._translation)
+        protocols = Protocols(self._translation)
+        router = Router(self._routes(protocols), redirect_slashes=False, default=_not_found, lifespan=self._lifespan)
+        self.app: ASGIApp = Guard(router, config, protocols)
+
+    @property
+    def gateway(self) -> Gateway:
+        """What requests go through."""
+        assert self._gateway is not None
+        return self._gateway
+
+    def _routes(self, protocols: Protocols) -> list[Route]:
+        models = ModelsEndpoint(lambda: self.gateway, protocols)
+        chat = [
+            Route(path, ChatEndpoint(wire_format, lambda: self.gateway, self.config.server), methods=["POST"])
+            for path, wire_format in protocols.by_path.items()
+        ]
+        return [
+            *chat,
+            Route("/v1/models", models, methods=["GET"]),
+            Route("/v1/models/{model:path}", models, methods=["GET"]),
+            Route("/healthz", HealthEndpoint(), methods=["GET"]),
+            Route("/readyz", ReadyEndpoint(lambda: self.gateway), methods=["GET"]),
+        ]
+
+    @asynccontextmanager
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        for finding in self.findings:
+            if finding.problem:
+                log.warning("plugin not loaded", plugin=finding.described, reason=finding.problem)
+        try:
+            await self._registry.start()
+            self._gateway = Gateway(self.config, self._registry, self._translation, self._hooks)
+            yield
+        finally:
+            await self._registry.stop()
+            await self._engine.aclose()
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    raise LLMProxyError(
+        f"there is nothing at {scope['method']} {scope['path']}", "not_found", status_code=404
+    )
+
+
+def _report_hook_failure(hook: str, error: BaseException) -> None:
+    log.error("a hook plugin failed", hook=hook, exc_info=error)
+
+
+def create_app() -> ASGIApp:
+    """The application for the configuration that the environment names (`LLM_PROXY_CONFIG`): what uvicorn's workers call."""
+    config = load_config()
+    configure_logging(config.logging)
+    return Application(config).app

@@ -1,0 +1,72 @@
+"""What this server offers and how it is: model lists and health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.types import Receive, Scope, Send
+
+from proxy_core.errors import ModelNotFoundError
+from proxy_core.formats import wire_json
+from proxy_core.formats.base import ModelCard
+from proxy_core.gateway import Gateway
+from proxy_core.server.protocols import Protocols
+from proxy_core.server.responses import send_json
+
+
+def model_cards(gateway: Gateway) -> list[ModelCard]:
+    """Every model string there is to ask for, and the backend behind it."""
+    return [ModelCard(name, gateway.router.resolve(name).backend) for name in gateway.router.names()]
+
+
+class ModelsEndpoint:
+    """`GET /v1/models` and `GET /v1/models/{id}`, in the client's format."""
+
+    def __init__(self, gateway: Callable[[], Gateway], protocols: Protocols) -> None:
+        self._gateway = gateway
+        self._protocols = protocols
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway = self._gateway()
+        for backend in gateway.registry.backends.values():
+            backend.refresh()
+        wire_format = self._protocols.format_of(scope["path"], scope["llm_proxy.headers"])
+        wanted = scope["path_params"].get("model")
+        cards = model_cards(gateway)
+        body = wire_format.encode_models(cards) if wanted is None else wire_format.encode_model(_find(wanted, gateway))
+        await send_json(send, 200, wire_json.dumps(body), [])
+
+
+def _find(wanted: str, gateway: Gateway) -> ModelCard:
+    name = unquote(wanted)
+    target = gateway.router.resolve(name)
+    if target.model not in gateway.registry.backends[target.backend].models:
+        raise ModelNotFoundError(f"backend {target.backend!r} lists no model {target.model!r}")
+    return ModelCard(name, target.backend)
+
+
+class HealthEndpoint:
+    """`GET /healthz`: the process is alive."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, 200, b'{"status":"ok"}', [])
+
+
+class ReadyEndpoint:
+    """`GET /readyz`: 200 when at least one backend can be used, else 503; says of each backend and plugin what is wrong."""
+
+    def __init__(self, gateway: Callable[[], Gateway]) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        registry = self._gateway().registry
+        backends: dict[str, Any] = {
+            name: {"ready": backend.ready, **({"problem": backend.problem} if backend.problem else {})}
+            for name, backend in registry.backends.items()
+        }
+        plugins = {found.described: found.problem for found in registry.findings if found.problem}
+        ready = any(backend.ready for backend in registry.backends.values())
+        body = {"status": "ready" if ready else "not ready", "backends": backends, "plugins": plugins}
+        await send_json(send, 200 if ready else 503, wire_json.dumps(body), [])

@@ -1,0 +1,82 @@
+"""One log line per request, written by a hook like any other. Never a key, never content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from proxy_core.domain.response import Usage
+from proxy_core.host.hooks import ErrorContext, RequestContext, ResponseContext, StreamEndContext, hookimpl
+
+log = structlog.get_logger("llm_proxy.request")
+
+
+class RequestLog:
+    """Logs how each request ended: who answered, how long it took, how many tokens."""
+
+    @hookimpl
+    def after_response(self, context: ResponseContext) -> None:
+        log.info(
+            "request",
+            status=context.status_code,
+            outcome="complete",
+            **_asked(context.request),
+            **_answered(context),
+        )
+
+    @hookimpl
+    def on_stream_end(self, context: StreamEndContext) -> None:
+        write = log.warning if context.outcome == "interrupted" else log.info
+        write(
+            "request",
+            status=200,
+            outcome=context.outcome,
+            ttft_ms=_milliseconds(context.time_to_first_token),
+            **_asked(context.request),
+            **_answered(context),
+            **({"error": context.error.message} if context.error else {}),
+        )
+
+    @hookimpl
+    def on_error(self, context: ErrorContext) -> None:
+        write = log.error if context.error.status_code >= 500 else log.info
+        write(
+            "request",
+            status=context.error.status_code,
+            outcome="failed",
+            **_asked(context.request),
+            backend=context.backend,
+            upstream_model=context.model,
+            latency_ms=_milliseconds(context.latency),
+            code=context.error.code,
+            error=context.error.message,
+        )
+
+
+def _asked(request: RequestContext) -> dict[str, Any]:
+    return {
+        "request_id": request.request_id,
+        "client_format": request.client_format,
+        "model": request.model,
+        "stream": request.stream,
+    }
+
+
+def _answered(context: ResponseContext | StreamEndContext) -> dict[str, Any]:
+    return {
+        "backend": context.backend,
+        "upstream_model": context.model,
+        "lane": context.lane,
+        "latency_ms": _milliseconds(context.latency),
+        **_tokens(context.usage),
+        **({"dropped": list(context.dropped)} if context.dropped else {}),
+    }
+
+
+def _tokens(usage: Usage | None) -> dict[str, Any]:
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

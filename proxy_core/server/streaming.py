@@ -1,0 +1,57 @@
+"""One streamed response to a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.types import Send
+
+from proxy_core.formats.sse import KEEP_ALIVE
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class ClientStream:
+    """Sends SSE to one client. The response begins with the first bytes written.
+
+    After `keep_alive` seconds of silence a comment is sent, so that no hop on the way takes the stream for dead; if that
+    happens before the first bytes, the response begins with it, and a later error can only be told inside the stream.
+    """
+
+    def __init__(self, send: Send, headers: Callable[[], RawHeaders], keep_alive: float) -> None:
+        self._send = send
+        self._headers = headers
+        self._interval = keep_alive
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._lock = asyncio.Lock()
+        self._comment: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(keep_alive, self._tick)
+        self.started = False
+        self.ended = False
+
+    async def write(self, data: bytes, last: bool = False) -> None:
+        """Send bytes at once; with `last`, end the response."""
+        async with self._lock:
+            if self.ended:
+                return
+            self._last = self._loop.time()
+            if not self.started:
+                self.started = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+            self.ended = last
+            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    def close(self) -> None:
+        """Stop the keep-alive."""
+        self._timer.cancel()
+        if self._comment is not None:
+            self._comment.cancel()
+
+    def _tick(self) -> None:
+        silence = self._loop.time() - self._last
+        if silence >= self._interval and not self._lock.locked():
+            self._comment = self._loop.create_task(self.write(KEEP_ALIVE))
+            silence = 0.0
+        self._timer = self._loop.call_later(max(self._interval - silence, 0.01), self._tick)

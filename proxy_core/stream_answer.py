@@ -1,0 +1,202 @@
+"""A streamed answer on its way back: put together, watched for its end, and closed in all cases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from proxy_core.domain.envelopes import ProcessedResponse, StreamingResponseEnvelope, StreamingResponseHandle
+from proxy_core.domain.response import ErrorInfo, Usage
+from proxy_core.domain.stream import StreamChunk
+from proxy_core.errors import BackendError, LLMProxyError, StreamInterruptedError
+from proxy_core.failures import as_proxy_error, error_from_info
+from proxy_core.formats.base import WireFormat
+from proxy_core.formats.lossless import LosslessStream
+from proxy_core.formats.slices import SliceAssembler
+from proxy_core.host.registry import ConfiguredBackend
+from proxy_core.translation import TranslationService
+
+log = structlog.get_logger("llm_proxy.gateway")
+
+#: How long an upstream may take to finish a body whose terminal event has come, so that its connection can be reused.
+DRAIN_SECONDS = 0.25
+#: How long a connector may take to let go of a stream.
+CLOSE_SECONDS = 1.0
+
+
+class StreamAnswer:
+    """An async iterable of what came together: the client's own bytes (lossless lane) or a list of chunks.
+
+    Iterating raises `LLMProxyError`: the upstream's own error while nothing has been handed out yet, and
+    `StreamInterruptedError` when the stream ends without its terminal event. Whoever iterates must call `aclose`.
+    """
+
+    def __init__(
+        self,
+        envelope: StreamingResponseEnvelope,
+        headers: Mapping[str, str],
+        configured: ConfiguredBackend,
+        lossless_format: WireFormat | None,
+        translation: TranslationService,
+    ) -> None:
+        self.headers = headers
+        self.usage: Usage | None = None
+        self.dropped: list[str] = []
+        self.error: LLMProxyError | None = None
+        self.finished = False
+        self.began_at: float | None = None
+        self._envelope = envelope
+        self._iterator = aiter(envelope)
+        self._exhausted = False
+        self._name = configured.name
+        self._terminal_required = configured.backend.terminal_required
+        self._processor = configured.backend.response_processor
+        self._lossless = None if lossless_format is None else LosslessStream(lossless_format)
+        self._assemblers: dict[str, SliceAssembler] = {}
+        self._translation = translation
+
+    @property
+    def began(self) -> bool:
+        """Whether anything has been handed out."""
+        return self.began_at is not None
+
+    async def __aiter__(self) -> AsyncIterator[bytes | list[StreamChunk]]:
+        try:
+            async for item in self._iterator:
+                if piece := self._take(item if self._processor is None else self._processor(item)):
+                    yield self._handed_out(piece)
+                if self.finished:
+                    return
+            self._exhausted = True
+            if piece := self._last():
+                yield self._handed_out(piece)
+        except Exception as error:
+            raise self._broken(error) from error
+
+    def _handed_out(self, piece: bytes | list[StreamChunk]) -> bytes | list[StreamChunk]:
+        if self.began_at is None:
+            self.began_at = time.perf_counter()
+        return piece
+
+    def _broken(self, error: Exception) -> LLMProxyError:
+        known = as_proxy_error(error, self._name)
+        if self.began and not isinstance(known, StreamInterruptedError):
+            known = StreamInterruptedError(f"the stream broke off: {known.message}", details=known.details)
+        self.error = known
+        return known
+
+    def _take(self, item: ProcessedResponse) -> bytes | list[StreamChunk]:
+        content = item.content
+        if item.usage is not None:
+            self._count(item.usage)
+        if self._lossless is not None and isinstance(content, bytes):
+            return self._observed(self._lossless, self._lossless.feed(content))
+        return self._checked(self._assembled(content))
+
+    def _observed(self, lossless: LosslessStream, whole: bytes) -> bytes:
+        self.usage = lossless.usage
+        if lossless.error is not None:
+            self._failed(lossless.error)
+        self.finished = lossless.terminal or lossless.error is not None
+        return whole
+
+    def _assembled(self, content: Any) -> list[StreamChunk]:
+        pieces = content if isinstance(content, list) else [content]
+        return [chunk for piece in pieces for chunk in self._assemble(piece)]
+
+    def _assemble(self, piece: Any) -> Iterable[StreamChunk]:
+        if isinstance(piece, dict):
+            piece = StreamChunk.model_validate(piece)
+        if not isinstance(piece, StreamChunk):
+            raise BackendError(
+                f"backend {self._name!r} put a {type(piece).__name__} into its stream; "
+                "pass what it reads through translation_service.to_domain_stream_chunk",
+                code="connector_failed",
+            )
+        if piece.slice is None:
+            return (piece,)
+        return self._assembler(piece.slice.format).feed(piece)
+
+    def _assembler(self, format_name: str) -> SliceAssembler:
+        if format_name not in self._assemblers:
+            self._assemblers[format_name] = SliceAssembler(self._translation.format(format_name))
+        return self._assemblers[format_name]
+
+    def _checked(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
+        """The chunks up to the one that ends the stream."""
+        for position, chunk in enumerate(chunks, start=1):
+            if chunk.usage is not None:
+                self._count(chunk.usage)
+            if chunk.dropped:
+                self.dropped.extend(name for name in chunk.dropped if name not in self.dropped)
+            if chunk.error is not None:
+                self._failed(chunk.error)
+            if chunk.terminal or chunk.error is not None:
+                self.finished = True
+                return chunks[:position]
+        return chunks
+
+    def _count(self, usage: Usage) -> None:
+        self.usage = usage if self.usage is None else self.usage.merge(usage)
+
+    def _failed(self, info: ErrorInfo) -> None:
+        error = error_from_info(info, info.status or 502, {})
+        if not self.began:
+            raise error
+        self.error = StreamInterruptedError(error.message, error.code, details=error.details)
+
+    def _last(self) -> bytes | list[StreamChunk]:
+        """What the end of the upstream's body completes; raises `StreamInterruptedError` when that is not the end."""
+        last = self._flushed()
+        if not self.finished and self._terminal_required:
+            raise StreamInterruptedError(f"backend {self._name!r} closed the stream before the answer was complete")
+        if self._lossless is None and not self.finished:
+            return [*last, StreamChunk(terminal=True)]
+        return last
+
+    def _flushed(self) -> Any:
+        if self._lossless is not None:
+            return self._observed(self._lossless, self._lossless.flush())
+        return self._checked([chunk for assembler in self._assemblers.values() for chunk in assembler.flush()])
+
+    async def aclose(self) -> None:
+        """Let go of the upstream: wait a moment for the rest of a finished stream, close any other at once. A second
+        cancellation does not interrupt this."""
+        if self._exhausted:
+            return
+        self._exhausted = True
+        await asyncio.shield(asyncio.ensure_future(self._close()))
+
+    async def _close(self) -> None:
+        try:
+            if self.finished and self.error is None and await self._drained():
+                return
+            async with asyncio.timeout(CLOSE_SECONDS):
+                if self._envelope.cancel_callback is not None:
+                    await self._envelope.cancel_callback()
+                if (close := getattr(self._iterator, "aclose", None)) is not None:
+                    await close()
+        except Exception as error:
+            log.warning("a stream could not be closed", backend=self._name, reason=f"{type(error).__name__}: {error}")
+
+    async def _drained(self) -> bool:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for _ in self._iterator:
+                    pass
+        except TimeoutError:
+            return False
+        return True
+
+
+def single_piece(chunk: StreamChunk, headers: Mapping[str, str]) -> StreamingResponseEnvelope:
+    """A stream of one chunk, for backends that answer a stream request in one piece."""
+
+    async def once() -> AsyncIterator[ProcessedResponse]:
+        yield ProcessedResponse(chunk)
+
+    return StreamingResponseHandle(once(), headers=headers)
