@@ -230,8 +230,12 @@ class LoggingConfig(_Section):
 class IdentityConfig(_Section):
     """What we call ourselves upstream."""
 
-    title: str = Field("llm-proxy", description="The name of the application, for upstreams that list callers.")
-    url: str | None = Field(None, description="The address of the application, for the same purpose.")
+    title: str | None = Field(
+        None, description="The name of the application, for upstreams that list callers; else the client's own goes on."
+    )
+    url: str | None = Field(
+        None, description="The address of the application, for the same purpose; else the client's own goes on."
+    )
     user_agent: str | None = Field(None, description="The `User-Agent` header; `llm-proxy/<version>` when not given.")
 
     @property

@@ -113,8 +113,9 @@ class DomainRequest(DomainModel):
     dropped: list[str] = []
 
     def drop(self, *fields: str) -> None:
-        """Record that the target cannot carry these fields; each is reported once."""
-        self.dropped.extend(field for field in fields if field not in self.dropped)
+        """Record that the target cannot carry these fields; each is reported once. Names that begin with `_` are notes
+        of a format to itself in its `extras`, and not reported."""
+        self.dropped.extend(field for field in fields if field not in self.dropped and field[:1] != "_")
 
     def with_model(self, model: str) -> DomainRequest:
         """A shallow copy for `model`, with a report of its own."""

@@ -19,6 +19,10 @@ class AnthropicFormat(WireFormat):
     """The Messages API: `POST /v1/messages`, whole and streamed."""
 
     name = NAME
+    client_paths = ("/v1/messages",)
+    marker_headers = ("anthropic-version",)
+    request_headers = ("anthropic-beta", "anthropic-version")
+    response_headers = ("anthropic-ratelimit-",)
     #: `message_start`, `message_delta`, `message_stop` and `error` as JSON strings. Inside a text their quotes would be
     #: escaped, so no content passes for a mark.
     stream_marks = (b'"message_', b'"error"', b"[DONE]")

@@ -105,7 +105,16 @@ def _quotation(block: Json) -> TextPart:
     return TextPart(text=plain_text(block), extras={NAME: {block["type"]: block}})
 
 
-def quoted_block(part: TextPart) -> Json | None:
+def text_block(part: TextPart) -> Json:
+    """The block for a text, whatever it was decoded from: without citations, which their reader must judge."""
+    quoted = _quoted_block(part)
+    if quoted is not None:
+        return quoted
+    own = {key: value for key, value in part.extra(NAME).items() if not _is_block(value, key)}
+    return {**own, "type": "text", "text": part.text}
+
+
+def _quoted_block(part: TextPart) -> Json | None:
     """The block that this text was the content of, unless the text has changed since."""
     block = next((value for key, value in part.extra(NAME).items() if _is_block(value, key)), None)
     return block if block is not None and plain_text(block) == part.text else None

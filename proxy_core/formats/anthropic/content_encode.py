@@ -18,7 +18,7 @@ from proxy_core.domain.content import (
     ToolResultPart,
 )
 from proxy_core.domain.request import DomainRequest
-from proxy_core.formats.anthropic.content import quoted_block
+from proxy_core.formats.anthropic.content import text_block
 from proxy_core.formats.anthropic.fields import NAME, Json, join
 from proxy_core.formats.anthropic.media import encode_media
 from proxy_core.formats.anthropic.tools import tool_id, tool_input
@@ -47,13 +47,8 @@ def _text(part: TextPart, request: DomainRequest, _: str) -> Json | None:
     """None for text without a visible character, which the API rejects."""
     if not part.text.strip():
         return None
-    block = quoted_block(part)
-    if block is not None:
-        return block
-    block = {**part.extra(NAME), "type": "text", "text": part.text}
-    if citations := _citations(part.citations, request):
-        block["citations"] = citations
-    return block
+    citations = _citations(part.citations, request)
+    return {**text_block(part), "citations": citations} if citations else text_block(part)
 
 
 def _citations(citations: list[Citation], request: DomainRequest) -> list[Json]:

@@ -31,8 +31,8 @@ from proxy_core.formats.anthropic.tools import encode_tool_choice, encode_tools
 #: as much (https://docs.claude.com/en/docs/about-claude/models/overview, 2026-11). A larger budget comes on top.
 DEFAULT_MAX_TOKENS: Final = 16_384
 
+#: No loss where they are empty, false or zero.
 _UNKNOWN_TO_MESSAGES = (
-    "seed",
     "presence_penalty",
     "frequency_penalty",
     "logit_bias",
@@ -71,9 +71,9 @@ def _refuse_impossible(request: DomainRequest) -> None:
 
 
 def _record_losses(request: DomainRequest) -> None:
-    request.drop(
-        *(field for field in _UNKNOWN_TO_MESSAGES if getattr(request, field) not in (None, False, {}))
-    )
+    request.drop(*(field for field in _UNKNOWN_TO_MESSAGES if getattr(request, field)))
+    if request.seed is not None:
+        request.drop("seed")
     record_foreign(request.extras, request)
     for tool in request.tools:
         record_foreign(tool.extras, request)

@@ -17,7 +17,7 @@ from proxy_core.domain.content import (
 )
 from proxy_core.domain.response import Choice, DomainResponse, Usage
 from proxy_core.errors import BackendError, InvalidRequestError
-from proxy_core.formats.anthropic.content import decode_content
+from proxy_core.formats.anthropic.content import decode_content, text_block
 from proxy_core.formats.anthropic.content_encode import own_reasoning
 from proxy_core.formats.anthropic.errors import decode_error, encode_error
 from proxy_core.formats.anthropic.fields import NAME, Json, leftovers
@@ -126,8 +126,7 @@ def _text(part: TextPart) -> Json | None:
     citations = [raw for citation in part.citations if (raw := encode_citation(citation)) is not None]
     if not part.text and not citations:
         return None
-    block = {**part.extra(NAME), "type": "text", "text": part.text}
-    return {**block, "citations": citations} if citations else block
+    return {**text_block(part), "citations": citations} if citations else text_block(part)
 
 
 def _refusal(part: RefusalPart) -> Json | None:

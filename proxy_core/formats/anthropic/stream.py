@@ -33,13 +33,14 @@ _TOOL_USE_FIELDS = frozenset({"id", "input", "name", "type"})
 
 def decode_payload(payload: Json) -> StreamChunk | None:
     """What an event says; None when it says nothing (pings, ends of blocks, kinds not known here)."""
+    kind = payload.get("type")
+    if kind is None and payload.get("error"):
+        return _error(payload)
     try:
-        decode = _EVENTS.get(payload["type"])
+        decode = _EVENTS.get(kind)
         return None if decode is None else decode(payload)
     except (AttributeError, KeyError, TypeError) as error:
-        if payload.get("error"):
-            return _error(payload)
-        raise BackendError(f"the upstream sent a malformed stream event: {error!r}") from error
+        raise BackendError(f"the upstream sent a malformed {kind!r} event: {error!r}") from error
 
 
 def _str(value: Any) -> str:
@@ -47,6 +48,14 @@ def _str(value: Any) -> str:
         raise TypeError(f"a string was expected, not {type(value).__name__}")
     text: str = value
     return text
+
+
+def _index(payload: Json) -> int:
+    index = payload["index"]
+    if index.__class__ is not int:
+        raise TypeError(f"an index was expected, not {type(index).__name__}")
+    number: int = index
+    return number
 
 
 def _one(delta: Delta) -> StreamChunk:
@@ -80,7 +89,7 @@ def _error(payload: Json) -> StreamChunk:
 def _block_start(payload: Json) -> StreamChunk | None:
     block = payload["content_block"]
     start = _BLOCK_STARTS.get(block["type"])
-    return StreamChunk(dropped=[block["type"]]) if start is None else start(block, payload["index"])
+    return StreamChunk(dropped=[block["type"]]) if start is None else start(block, _index(payload))
 
 
 def _start_text(block: Json, index: int) -> StreamChunk | None:
@@ -128,7 +137,7 @@ _BLOCK_STARTS: dict[str, Callable[[Json, int], StreamChunk | None]] = {
 def _block_delta(payload: Json) -> StreamChunk | None:
     delta = payload["delta"]
     decode = _DELTAS.get(delta["type"])
-    return None if decode is None else decode(delta, payload["index"])
+    return None if decode is None else decode(delta, _index(payload))
 
 
 def _text_delta(delta: Json, index: int) -> StreamChunk:
@@ -161,7 +170,7 @@ _DELTAS: dict[str, Callable[[Json, int], StreamChunk | None]] = {
     "thinking_delta": _thinking_delta,
 }
 
-_EVENTS: dict[str, Callable[[Json], StreamChunk | None]] = {
+_EVENTS: dict[str | None, Callable[[Json], StreamChunk | None]] = {
     "content_block_delta": _block_delta,
     "content_block_start": _block_start,
     "error": _error,

@@ -86,18 +86,16 @@ class MessagesStreamEncoder(StreamEncoder):
     # one delta
 
     def _write(self, delta: Delta) -> bytes:
-        if self._must_wait(delta):
-            self._waiting.append(delta)
-            return b""
-        return self._WRITERS[type(delta)](self, delta)
+        data = b""
+        if self._call is not None and not self._continues_call(delta) and not self._call.is_complete():
+            if isinstance(delta, ToolCallDelta) or delta.block is None:
+                self._waiting.append(delta)
+                return b""
+            data = self._drain()  # who numbers blocks has finished one before the next begins
+        return data + self._WRITERS[type(delta)](self, delta)
 
-    def _must_wait(self, delta: Delta) -> bool:
-        """Upstreams that number their blocks finish one before they begin the next."""
-        if self._call is None:
-            return False
-        if isinstance(delta, ToolCallDelta):
-            return self._called.get(delta.index) is not self._call and not self._call.is_complete()
-        return delta.block is None and not self._call.is_complete()
+    def _continues_call(self, delta: Delta) -> bool:
+        return isinstance(delta, ToolCallDelta) and self._called.get(delta.index) is self._call
 
     def _text(self, delta: TextDelta | RefusalDelta) -> bytes:
         if not delta.text or (isinstance(delta, RefusalDelta) and self._is_explained()):
@@ -202,12 +200,17 @@ class MessagesStreamEncoder(StreamEncoder):
         self._open = self._signature = self._call = None
         return data + _event({"type": "content_block_stop", "index": self._blocks - 1})
 
+    def _drain(self) -> bytes:
+        """The end of the open block, and all that waited for it."""
+        data = self._close()
+        while self._waiting:  # each round writes at least the first
+            data += self._resume() + self._close()
+        return data
+
     # the end
 
     def finish(self) -> bytes:
-        data = self._start(None) + self._close()
-        while self._waiting:  # each round opens at least the first
-            data += self._resume() + self._close()
+        data = self._start(None) + self._drain()
         return data + self._message_delta() + _event({"type": "message_stop"})
 
     def _message_delta(self) -> bytes:

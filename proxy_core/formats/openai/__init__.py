@@ -11,10 +11,15 @@ from typing import Any, ClassVar
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
-from proxy_core.formats.base import RenderOptions, StreamEncoder, WireFormat
-from proxy_core.formats.openai import errors, request, response, stream, usage
+from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.openai import models
 from proxy_core.formats.openai.dialect import Dialect
 from proxy_core.formats.openai.encoder import ChatStreamEncoder
+from proxy_core.formats.openai.errors import decode_error, encode_error
+from proxy_core.formats.openai.request import decode_request, encode_request
+from proxy_core.formats.openai.response import decode_response, encode_response
+from proxy_core.formats.openai.stream import decode_chunk
+from proxy_core.formats.openai.usage import usage_of_body
 
 __all__ = ["ChatStreamEncoder", "Dialect", "OpenAIFormat"]
 
@@ -23,12 +28,12 @@ class OpenAIFormat(WireFormat):
     """Chat Completions. `dialect` says how requests are spelled for upstreams that differ from the common ground."""
 
     name: ClassVar[str] = "openai"
-    # OpenAI sends `"usage":null` on every chunk, so the marks are keys of a usage that is there, and a finish reason
-    # that is a string.
+    client_paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions",)
+    request_headers: ClassVar[tuple[str, ...]] = ("openai-beta", "openai-organization", "openai-project")
+    response_headers: ClassVar[tuple[str, ...]] = ("openai-processing-ms", "openai-version")
+    # OpenAI sends `"usage":null` on every chunk, so the marks are keys of a usage that is there.
     stream_marks: ClassVar[tuple[bytes, ...]] = (
         b"[DONE]",
-        b'"finish_reason":"',
-        b'"finish_reason": "',
         b'"completion_tokens"',
         b'"prompt_tokens"',
         b'"error"',
@@ -39,28 +44,34 @@ class OpenAIFormat(WireFormat):
         self.dialect = dialect or Dialect()
 
     def decode_request(self, body: dict[str, Any]) -> DomainRequest:
-        return request.decode_request(body)
+        return decode_request(body)
 
-    def encode_request(self, request_: DomainRequest) -> dict[str, Any]:
-        return request.encode_request(request_, self.dialect)
+    def encode_request(self, request: DomainRequest) -> dict[str, Any]:
+        return encode_request(request, self.dialect)
 
     def decode_response(self, body: dict[str, Any]) -> DomainResponse:
-        return response.decode_response(body)
+        return decode_response(body)
 
-    def encode_response(self, response_: DomainResponse, options: RenderOptions) -> dict[str, Any]:
-        return response.encode_response(response_, options)
+    def encode_response(self, response: DomainResponse, options: RenderOptions) -> dict[str, Any]:
+        return encode_response(response, options)
 
     def decode_payload(self, payload: dict[str, Any]) -> StreamChunk | None:
-        return stream.decode_chunk(payload)
+        return decode_chunk(payload)
 
     def stream_encoder(self, options: RenderOptions) -> StreamEncoder:
         return ChatStreamEncoder(options)
 
     def decode_error(self, body: Any, status: int) -> ErrorInfo:
-        return errors.decode_error(body, status)
+        return decode_error(body, status)
 
     def encode_error(self, error: ErrorInfo, options: RenderOptions) -> dict[str, Any]:
-        return errors.encode_error(error)
+        return encode_error(error)
 
     def decode_usage(self, body: bytes) -> Usage | None:
-        return usage.usage_of_body(body)
+        return usage_of_body(body)
+
+    def encode_model(self, card: ModelCard) -> dict[str, Any]:
+        return models.encode_model(card)
+
+    def encode_models(self, cards: list[ModelCard]) -> dict[str, Any]:
+        return models.encode_models(cards)

@@ -24,7 +24,8 @@ from proxy_core.formats.openai.tools import TOOL_KINDS, is_legacy
 
 _CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index"})
 _NOTHING: dict[ToolKind, str] = {"function": "{}", "custom": ""}
-_INPUT: dict[ToolKind, str] = {"function": "arguments", "custom": "input"}
+#: Where each kind of call keeps what the model wrote.
+INPUT: dict[ToolKind, str] = {"function": "arguments", "custom": "input"}
 
 
 def minted_id() -> str:
@@ -111,7 +112,7 @@ def encode_call(part: ToolCallPart) -> dict[str, Any]:
     return {
         "id": part.id,
         "type": part.kind,
-        part.kind: {"name": part.name, _INPUT[part.kind]: part.arguments, **inner},
+        part.kind: {"name": part.name, INPUT[part.kind]: part.arguments, **inner},
         **own_fields(part.extras),
     }
 

@@ -180,7 +180,11 @@ def _write_audio(part: MediaPart) -> dict[str, Any]:
 
 
 def _write_file(part: MediaPart) -> dict[str, Any]:
-    inner = {"file_data": _file_url(part), "file_id": part.file_id, "filename": part.filename or _name_of(part)}
+    inner = {
+        "file_data": _file_url(part),
+        "file_id": part.file_id,
+        "filename": part.filename or _name_of(part),
+    }
     inner.update(note(part.extras, "inner") or {})
     return {"type": "file", "file": {key: value for key, value in inner.items() if value is not None}}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from proxy_core.domain.base import Extras
-from proxy_core.domain.request import DomainRequest, Effort
+from proxy_core.domain.request import DomainRequest
 from proxy_core.formats.openai.fields import FORMAT, NOTE, own_fields
 
 
@@ -54,13 +54,3 @@ class Target:
         for part in parts:
             self.own(getattr(part, "extras", {}))
             self.request.drop(part.__struct_config__.tag)
-
-
-#: Thinking budgets (tokens, up to and including) as efforts; anything above is `high`. Providers publish no exact
-#: equivalence: 4,096 and 16,384 lie between the budgets that clients ask for by name (4,000 / 10,000 / 31,999).
-_EFFORT_BY_BUDGET: tuple[tuple[int, Effort], ...] = ((4_096, "low"), (16_384, "medium"))
-
-
-def effort_for_budget(budget: int) -> Effort:
-    """The `reasoning_effort` that stands for a thinking budget."""
-    return next((effort for limit, effort in _EFFORT_BY_BUDGET if budget <= limit), "high")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from proxy_core.domain.base import Extras
 from proxy_core.errors import InvalidRequestError
@@ -77,7 +77,7 @@ class Fields:
         expected, accepted = _KINDS[kind]
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             raise wrong_type(self.at(name), expected, value)
-        return value  # type: ignore[no-any-return]  # checked against `kind` above
+        return cast("T", value)
 
     def need(self, name: str, kind: type[T]) -> T:
         """The field, which must be there."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
-from proxy_core.domain.request import DomainRequest, Effort, ReasoningSettings, ResponseFormat
-from proxy_core.formats.openai.dialect import Dialect, Target, effort_for_budget
+from proxy_core.domain.request import DomainRequest, ResponseFormat
+from proxy_core.formats.openai.dialect import Dialect, Target
+from proxy_core.formats.openai.effort import decode_effort, encode_effort
 from proxy_core.formats.openai.fields import FORMAT, Fields, note, wrong_type
 from proxy_core.formats.openai.messages import decode_messages, encode_messages
 from proxy_core.formats.openai.tools import (
@@ -47,7 +48,6 @@ _SENT_AS_THEY_ARE = (
     "n",
 )
 _LIMITS = ("max_completion_tokens", "max_tokens")
-_EFFORTS: frozenset[str] = frozenset(get_args(Effort))
 _FORMATS = ("text", "json_object")
 _MAX_STOP = 4
 _MAX_USER = 64
@@ -56,6 +56,7 @@ _MAX_USER = 64
 def decode_request(body: dict[str, Any]) -> DomainRequest:
     """A client's request. Raises `InvalidRequestError` naming the field that is wrong; what is unknown is kept."""
     fields = Fields(body)
+    scalars: dict[str, Any] = {name: fields.take(name, kind) for name, kind in _SCALARS.items()}
     request = DomainRequest(
         model=fields.need("model", str),
         messages=decode_messages(fields),
@@ -63,10 +64,10 @@ def decode_request(body: dict[str, Any]) -> DomainRequest:
         tool_choice=decode_tool_choice(fields),
         stop=_decode_stop(fields),
         stream=fields.take("stream", bool) or False,
-        reasoning=_decode_reasoning(fields),
+        reasoning=decode_effort(fields),
         response_format=_decode_response_format(fields),
         source_format=FORMAT,
-        **{name: fields.take(name, kind) for name, kind in _SCALARS.items()},
+        **scalars,
     )
     _check_bias(request.logit_bias)
     request.include_usage = _decode_stream_options(fields)
@@ -109,50 +110,6 @@ def _decode_stream_options(fields: Fields) -> bool:
     return include_usage
 
 
-def _decode_reasoning(fields: Fields) -> ReasoningSettings | None:
-    """`reasoning_effort`, or what compatible servers take: `reasoning` (OpenRouter), `thinking` (DeepSeek, GLM)."""
-    found = {name: read(fields, name) for name, read in _REASONING.items() if fields.rest.get(name) is not None}
-    if not found:
-        return None
-    settings = next(iter(found.values()))
-    own = {name: fields.rest.pop(name) for name in found}
-    if list(own) != ["reasoning_effort"] or own["reasoning_effort"] not in _EFFORTS:
-        settings.extras = {FORMAT: own}
-    return settings
-
-
-def _read_effort(fields: Fields, name: str) -> ReasoningSettings:
-    word = Fields(fields.rest, fields.path).need(name, str)
-    if word == "none":
-        return ReasoningSettings(mode="off")
-    effort: Any = word if word in _EFFORTS else None
-    return ReasoningSettings(mode="on", effort=effort)
-
-
-def _read_openrouter(fields: Fields, name: str) -> ReasoningSettings:
-    inner = Fields(fields.rest[name], fields.at(name))
-    settings = _read_effort(inner, "effort") if inner.rest.get("effort") is not None else ReasoningSettings()
-    settings.budget_tokens = inner.take("max_tokens", int)
-    if inner.take("enabled", bool) is False:
-        return ReasoningSettings(mode="off")
-    settings.mode = settings.mode or "on"
-    return settings
-
-
-def _read_thinking(fields: Fields, name: str) -> ReasoningSettings:
-    inner = Fields(fields.rest[name], fields.at(name))
-    mode = _THINKING_MODES.get(inner.take("type", str) or "")
-    return ReasoningSettings(mode=mode, budget_tokens=inner.take("budget_tokens", int))  # type: ignore[arg-type]  # the table holds modes
-
-
-_THINKING_MODES = {"enabled": "on", "disabled": "off", "adaptive": "adaptive", "auto": "adaptive"}
-_REASONING: dict[str, Callable[[Fields, str], ReasoningSettings]] = {
-    "reasoning_effort": _read_effort,
-    "reasoning": _read_openrouter,
-    "thinking": _read_thinking,
-}
-
-
 def _decode_response_format(fields: Fields) -> ResponseFormat | None:
     """The output's form; a kind unknown to us is left to `extras`."""
     if fields.rest.get("response_format") is None:
@@ -181,7 +138,7 @@ def encode_request(request: DomainRequest, dialect: Dialect) -> dict[str, Any]:
     body: dict[str, Any] = {"model": request.model, "messages": encode_messages(target)}
     for writer in _WRITERS:
         body.update(writer(target))
-    return body | target.own(request.extras)
+    return target.own(request.extras) | body
 
 
 def _scalars(target: Target) -> dict[str, Any]:
@@ -192,7 +149,9 @@ def _scalars(target: Target) -> dict[str, Any]:
 def _limit(target: Target) -> dict[str, Any]:
     if target.request.max_tokens is None:
         return {}
-    return {note(target.request.extras, "limit") or target.dialect.max_tokens_field: target.request.max_tokens}
+    return {
+        note(target.request.extras, "limit") or target.dialect.max_tokens_field: target.request.max_tokens
+    }
 
 
 def _top_k(target: Target) -> dict[str, Any]:
@@ -222,28 +181,6 @@ def _stream(target: Target) -> dict[str, Any]:
     if target.dialect.stream_usage or request.include_usage:
         options = {**options, "include_usage": True}
     return {"stream": True, "stream_options": options} if options else {"stream": True}
-
-
-def _reasoning(target: Target) -> dict[str, Any]:
-    settings = target.request.reasoning
-    if settings is None:
-        return {}
-    if own := target.own(settings.extras):
-        return own
-    effort = _effort(settings, target.dialect)
-    if effort is None and settings.mode is not None and settings.mode != "adaptive":
-        target.request.drop("thinking")
-    return {"reasoning_effort": effort} if effort else {}
-
-
-def _effort(settings: ReasoningSettings, dialect: Dialect) -> str | None:
-    if settings.mode == "off" or settings.effort == "none":
-        return dialect.off_effort
-    if settings.effort is not None:
-        return settings.effort
-    if settings.budget_tokens is not None:
-        return effort_for_budget(settings.budget_tokens)
-    return "medium" if settings.mode == "on" else None
 
 
 def _response_format(target: Target) -> dict[str, Any]:
@@ -282,7 +219,7 @@ _WRITERS: tuple[Callable[[Target], dict[str, Any]], ...] = (
     _top_k,
     _stop,
     _stream,
-    _reasoning,
+    encode_effort,
     _response_format,
     _user,
 )

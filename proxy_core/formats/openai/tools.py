@@ -19,7 +19,12 @@ from proxy_core.formats.openai.fields import (
     wrong_type,
 )
 
-_MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}  # "any" is Mistral's word
+_MODES = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+    "any": "required",
+}  # "any" is Mistral's word
 TOOL_KINDS: dict[str, ToolKind] = {"function": "function", "custom": "custom"}
 
 
@@ -64,7 +69,9 @@ def _decode_legacy(value: Any, path: str) -> Tool:
 def encode_tools(target: Target) -> dict[str, Any]:
     """`tools` and `functions`, where there are any; other formats' own tools are recorded."""
     tools = [_encode_tool(tool, target) for tool in target.request.tools if not is_legacy(tool)]
-    legacy = [_encode_definition(tool, target.own(tool.extras)) for tool in target.request.tools if is_legacy(tool)]
+    legacy = [
+        _encode_definition(tool, target.own(tool.extras)) for tool in target.request.tools if is_legacy(tool)
+    ]
     fields = {"tools": [tool for tool in tools if tool is not None], "functions": legacy}
     return {name: value for name, value in fields.items() if value}
 
@@ -139,7 +146,11 @@ def _allowed(choice: Fields) -> ToolChoice:
 
 def _tool_name(tool: Any) -> str:
     kind = as_dict(tool).get("type")
-    return as_text(as_dict(as_dict(tool).get(kind)).get("name")) or as_text(kind) if isinstance(kind, str) else ""
+    return (
+        as_text(as_dict(as_dict(tool).get(kind)).get("name")) or as_text(kind)
+        if isinstance(kind, str)
+        else ""
+    )
 
 
 _CHOICES: dict[str, Callable[[Fields], ToolChoice]] = {
