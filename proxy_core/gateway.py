@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from proxy_core.backends.base import LLMBackend, WireRequest
@@ -58,6 +59,16 @@ class Gateway:
         return Exchange(self, request, request_id)
 
 
+def decode_request(translation: TranslationService, request: WireRequest) -> DomainRequest:
+    """The neutral request; raises `InvalidRequestError` naming what is wrong with the body."""
+    body = wire_json.loads(request.body)
+    if not isinstance(body, dict):
+        raise InvalidRequestError("the request body must be a JSON object", code="invalid_json")
+    decoded = translation.to_domain_request(body, request.format)
+    decoded.source_format = request.format
+    return decoded
+
+
 class Exchange:
     """One request's way to a backend and back."""
 
@@ -71,7 +82,12 @@ class Exchange:
         self.dropped: list[str] = []
         self.include_usage = True
         self.context = RequestContext(
-            request_id, request.format, request.model, request.stream, request.headers, self._decode
+            request_id,
+            request.format,
+            request.model,
+            request.stream,
+            request.headers,
+            partial(decode_request, gateway.translation, request),
         )
 
     async def send(self) -> Answer | StreamAnswer:
@@ -92,25 +108,17 @@ class Exchange:
     async def _call(
         self, backend: LLMBackend, model: str, replacement: DomainRequest | None
     ) -> ResponseEnvelope | StreamingResponseEnvelope:
-        identity = replace(self._gateway.identity, headers=self._request.headers)
+        identity = self._gateway.identity.on_behalf_of(self._request.headers)
         if replacement is None and self._request.format in backend.passthrough_formats:
             return await backend.passthrough(self._request, model, identity)
         self.lane = "translated"
-        request = (replacement or self._decode()).with_model(model)
+        request = (replacement or self.context.request).with_model(model)
         self.include_usage = request.include_usage
         messages = self._gateway.translation.chat_messages(request) if backend.wants_processed_messages else []
         try:
             return await backend.chat_completions(request, messages, model, identity=identity)
         finally:
             self.dropped = request.dropped
-
-    def _decode(self) -> DomainRequest:
-        body = wire_json.loads(self._request.body)
-        if not isinstance(body, dict):
-            raise InvalidRequestError("the request body must be a JSON object", code="invalid_json")
-        request = self._gateway.translation.to_domain_request(body, self._request.format)
-        request.source_format = self._request.format
-        return request
 
     def _open(
         self, envelope: ResponseEnvelope | StreamingResponseEnvelope, configured: ConfiguredBackend

@@ -49,9 +49,7 @@ async def chat(upstream: FaultUpstream) -> AsyncIterator[openai.AsyncOpenAI]:
 
 @pytest.fixture
 async def claude(upstream: FaultUpstream) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(
-        api_key="k", base_url=upstream.anthropic_url, max_retries=0
-    ) as client:
+    async with anthropic.AsyncAnthropic(api_key="k", base_url=upstream.anthropic_url, max_retries=0) as client:
         yield client
 
 
@@ -251,12 +249,8 @@ async def test_requests_that_the_real_api_refuses_are_refused(
 
 
 @pytest.mark.parametrize("spoken", ["openai", "anthropic"])
-@pytest.mark.parametrize(
-    ("end", "mark"), [("rst", b"!reset"), ("fin", b"!closed"), ("eof", b"!end"), ("idle", b"")]
-)
-async def test_endings_come_after_the_named_event(
-    upstream: FaultUpstream, spoken: str, end: str, mark: bytes
-) -> None:
+@pytest.mark.parametrize(("end", "mark"), [("rst", b"!reset"), ("fin", b"!closed"), ("eof", b"!end"), ("idle", b"")])
+async def test_endings_come_after_the_named_event(upstream: FaultUpstream, spoken: str, end: str, mark: bytes) -> None:
     for after in (0, 2):
         model = story("tick", end=end, after=after)
         _, body = await ask(upstream, model, spoken, patience=0.3)
@@ -284,12 +278,7 @@ async def test_errors_inside_a_stream_raise_in_the_sdks(
     with pytest.raises(openai.APIError, match="overloaded"):
         [chunk async for chunk in await chat.chat.completions.create(model=model, messages=[], stream=True)]
     with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
-        [
-            event
-            async for event in await claude.messages.create(
-                model=model, max_tokens=9, messages=[], stream=True
-            )
-        ]
+        [event async for event in await claude.messages.create(model=model, max_tokens=9, messages=[], stream=True)]
     assert [exchange.events_written for exchange in upstream.log.of(model)] == [events, events]
 
 
@@ -317,9 +306,7 @@ async def test_bad_json_is_bad(upstream: FaultUpstream) -> None:
 
 @pytest.mark.parametrize("odd", ODDITIES)
 async def test_oddities_keep_the_stream_readable(upstream: FaultUpstream, odd: str) -> None:
-    _, body = await ask(
-        upstream, story("thinking", odd=odd), "openai", stream_options={"include_usage": True}
-    )
+    _, body = await ask(upstream, story("thinking", odd=odd), "openai", stream_options={"include_usage": True})
     _, plain = await ask(upstream, "thinking~id=plain", "openai", stream_options={"include_usage": True})
     chunks = [json.loads(block.removeprefix(b"data: ")) for block in body.split(b"\n\n")[:-2]]
     assert chunks

@@ -172,7 +172,8 @@ class HTTPBackend(LLMBackend):
         info = self._format.decode_error(_loads(body), status)
         error = status_error(info.message, info.code, status, headers)
         error.details.update({"type": info.type, "param": info.param, "backend": self.backend_type})
-        error.upstream_body = (self.wire_format, body)
+        if status >= 400:  # a redirect's body is no error
+            error.upstream_body = (self.wire_format, body)
         error.headers = dict(headers)
         return error
 
@@ -208,7 +209,10 @@ class HTTPBackend(LLMBackend):
         if request.stream:
             return self._stream(response, self._raw(response))
         content = await self._read(response)
-        return ResponseEnvelope(content, response.status, response.headers, self._format.decode_usage(content))
+        usage = self._format.decode_usage(content)
+        if usage is None:
+            _object(content)  # a torn body has no usage, and may not pass for an answer
+        return ResponseEnvelope(content, response.status, response.headers, usage)
 
     def _headers(self, identity: Identity, passed_on: Iterable[str] = ()) -> dict[str, str]:
         headers = self.build_headers(identity)

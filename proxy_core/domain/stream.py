@@ -49,8 +49,8 @@ class ReasoningDelta(DomainModel, tag_field="type", tag="reasoning"):
 class ToolCallDelta(DomainModel, tag_field="type", tag="tool_call"):
     """A piece of a tool call.
 
-    With a `name` it opens the call at `index` (the calls of one choice are told apart by index alone); without one it
-    continues it. `arguments` is the next piece of the JSON text.
+    With a `name` it opens the call at `index` (where that is taken, see `begins_another`); without one it continues it.
+    `arguments` is the next piece of the JSON text.
     """
 
     index: int
@@ -60,6 +60,14 @@ class ToolCallDelta(DomainModel, tag_field="type", tag="tool_call"):
     kind: ToolKind = "function"
     choice: int = 0
     extras: Extras = {}
+
+    def begins_another(self, known_id: str | None) -> bool:
+        """Whether this opens a call of its own where one with the id `known_id` is open at the same index. Some servers
+        leave the index out, so that each call has the first; others repeat the name, with the id or without, on every
+        piece."""
+        if not self.name or (known_id and self.id is None):
+            return False
+        return self.id is None or self.id != known_id
 
 
 class CitationDelta(DomainModel, tag_field="type", tag="citation"):

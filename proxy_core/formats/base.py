@@ -98,6 +98,8 @@ class WireFormat(abc.ABC):
     client_paths: ClassVar[tuple[str, ...]] = ()
     #: Headers by which clients of this format are known at addresses that several formats share.
     marker_headers: ClassVar[tuple[str, ...]] = ()
+    #: The response header, beside `x-request-id`, in which clients of this format look for their request's id.
+    request_id_header: ClassVar[str | None] = None
     #: Byte strings one of which occurs in every event that ends a stream, fails it, or reports usage. What has none of
     #: them passes through the lossless lane unread.
     stream_marks: ClassVar[tuple[bytes, ...]]

@@ -15,11 +15,13 @@ from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import BackendError, InvalidRequestError
 from proxy_core.formats import wire_json
 from proxy_core.formats.base import WireFormat
-from proxy_core.formats.sse import EventSplitter, WholeEvents, parse_event
+from proxy_core.formats.sse import BLANK_LINE, WholeEvents, parse_event
 
 _BOM = b"\xef\xbb\xbf"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _TOKEN = re.compile(_STRING + rb"|[{}\[\],:]", re.DOTALL)
+#: Begins every letter of `model`, should one be spelled as an escape.
+_ESCAPED_LETTER = b"\\u006"
 _MODEL_FIELD = re.compile(rb'"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
 
 
@@ -66,7 +68,8 @@ def replace_model(body: bytes, model: str, new_model: str) -> bytes:
     if model == new_model:
         return body
     fields = list(_MODEL_FIELD.finditer(body))
-    spans = [fields[0].span(1)] if len(fields) == 1 else _top_level_values(body, "model")
+    unmistakable = len(fields) == 1 and _ESCAPED_LETTER not in body
+    spans = [fields[0].span(1)] if unmistakable else _top_level_values(body, "model")
     if not spans:
         raise InvalidRequestError("the request body has no model", code="missing_required_parameter")
     return _splice(body, spans, wire_json.dumps(new_model))
@@ -132,11 +135,26 @@ class LosslessStream:
         return seen if self.terminal else b""
 
     def _observe(self, whole: bytes) -> bytes:
-        if any(mark in whole for mark in self._format.stream_marks):
-            for block in EventSplitter().feed(whole):
-                if any(mark in block for mark in self._format.stream_marks):
-                    self._note(self._format.decode_event(parse_event(block)))
+        if self._ended:
+            return b""
+        if not self._is_marked(whole):
+            return whole
+        start = 0
+        for blank_line in BLANK_LINE.finditer(whole):
+            block = whole[start : blank_line.start()].removeprefix(_BOM)
+            start = blank_line.end()
+            if self._is_marked(block):
+                self._note(self._format.decode_event(parse_event(block)))
+                if self._ended:
+                    return whole[:start]
         return whole
+
+    @property
+    def _ended(self) -> bool:
+        return self.terminal or self.error is not None
+
+    def _is_marked(self, data: bytes) -> bool:
+        return any(mark in data for mark in self._format.stream_marks)
 
     def _note(self, chunk: StreamChunk | None) -> None:
         if chunk is None:

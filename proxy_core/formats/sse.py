@@ -144,7 +144,7 @@ class WholeEvents:
         return tail
 
     def _last_blank_line(self) -> int:
-        if b"\r" not in self._buffer:
+        if self._buffer.find(b"\r", self._scanned) < 0:
             found = self._buffer.rfind(b"\n\n", self._scanned)
             return found + 2 if found >= 0 else 0
         end = 0

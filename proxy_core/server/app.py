@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import gc
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -71,10 +72,19 @@ class Application:
         try:
             await self._registry.start()
             self._gateway = Gateway(self.config, self._registry, self._translation, self._hooks)
+            _settle_memory()
             yield
         finally:
             await self._registry.stop()
             await self._engine.aclose()
+
+
+def _settle_memory() -> None:
+    """What exists now lives as long as the process: take it out of the garbage collector's rounds, and make these rarer.
+    Requests leave next to no cycles behind; with Python's defaults the collector took a fifth of their CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

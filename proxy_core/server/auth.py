@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from proxy_core.errors import AuthenticationError, PermissionDeniedError
@@ -20,6 +21,7 @@ KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own; `host` has no port."""
     name = host.strip("[]").rstrip(".").lower()

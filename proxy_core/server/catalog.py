@@ -42,7 +42,7 @@ class ModelsEndpoint:
 def _find(wanted: str, gateway: Gateway) -> ModelCard:
     name = unquote(wanted)
     target = gateway.router.resolve(name)
-    if target.model not in gateway.registry.backends[target.backend].models:
+    if name not in gateway.router.names() and target.model not in gateway.registry.backends[target.backend].models:
         raise ModelNotFoundError(f"backend {target.backend!r} lists no model {target.model!r}")
     return ModelCard(name, target.backend)
 

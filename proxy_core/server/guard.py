@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from proxy_core.server.auth import OPEN_PATHS, KeyCheck, LoopbackCheck, OpenChec
 from proxy_core.server.limits import check_headers
 from proxy_core.server.protocols import Protocols
 from proxy_core.server.responses import send_error
+from proxy_core.server.streaming import RawHeaders
 from proxy_core.upstream.headers import LOOP_GUARD_HEADER
 
 log = structlog.get_logger("llm_proxy.server")
@@ -65,6 +66,11 @@ class Guard:
         wire_format = self._protocols.format_of(scope["path"], headers)
         await send_error(send, error, wire_format, RenderOptions("", request_id=request_id), [])
 
+    def request_id_headers(self, scope: Scope, headers: dict[str, str], request_id: str) -> RawHeaders:
+        """The request's id, in every header where the client may look for it."""
+        own = self._protocols.format_of(scope["path"], headers).request_id_header
+        return [(name.encode(), request_id.encode()) for name in (REQUEST_ID_HEADER, own) if name is not None]
+
     def headers_of(self, scope: Scope) -> dict[str, str]:
         """The request's headers, within limits."""
         return check_headers(scope["headers"], self._limits)
@@ -95,7 +101,7 @@ class _Admission:
             await self._refuse(LLMProxyError(f"internal error ({type(error).__name__})"), tagged)
 
     async def _enter(self, receive: Receive, send: Send) -> None:
-        self._request_id = f"req_{uuid.uuid4().hex}"
+        self._request_id = f"req_{os.urandom(12).hex()}"
         self._headers = self._guard.headers_of(self._scope)
         given = self._headers.get(REQUEST_ID_HEADER, "")
         if _REQUEST_ID.fullmatch(given):
@@ -110,7 +116,8 @@ class _Admission:
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._started = True
-                message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+                tags = self._guard.request_id_headers(self._scope, self._headers, self._request_id)
+                message["headers"] = [*message["headers"], *tags]
             await send(message)
 
         return tagged

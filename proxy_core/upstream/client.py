@@ -7,18 +7,22 @@ transport runs on one aiohttp session that all share.
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import cast
+from functools import partial
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
 
 from proxy_core.config import TimeoutConfig
+from proxy_core.upstream.connection import PooledConnection, StaleConnectionError
 from proxy_core.upstream.failures import AIOHTTP_FAILURES, httpx_error
 from proxy_core.upstream.headers import LOOP_GUARD_HEADER
 
@@ -48,6 +52,9 @@ class Engine:
         connector = aiohttp.TCPConnector(
             limit=0, ssl=httpx.create_ssl_context(), keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=60
         )
+        protocol: type[ResponseHandler] = PooledConnection
+        # aiohttp has no public way to choose the protocol.
+        connector._factory = partial(protocol, loop=asyncio.get_running_loop())  # noqa: SLF001
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -55,6 +62,16 @@ class Engine:
                 total=self.timeouts.total, sock_connect=self.timeouts.connect, sock_read=self.timeouts.first_byte
             ),
         )
+
+    async def request(self, method: str, url: URL, *, data: Any, **options: Any) -> aiohttp.ClientResponse:
+        """`ClientSession.request` without redirects; sent once more when it met a connection that had died idle."""
+        options["allow_redirects"] = False
+        try:
+            return await self.session.request(method, url, data=data, **options)
+        except StaleConnectionError:
+            if data is not None and not isinstance(data, bytes):
+                raise
+            return await self.session.request(method, url, data=data, **options)
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that the environment names for a URL, looked up once per origin."""
@@ -114,13 +131,12 @@ class EngineTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with _httpx_errors():
-            response = await self._engine.session.request(
+            response = await self._engine.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=CIMultiDict(request.headers.multi_items()),
                 data=_content(request),
                 skip_auto_headers=_AUTO_HEADERS,
-                allow_redirects=False,
                 auto_decompress=False,
                 proxy=self._engine.proxy_for(str(request.url)),
                 timeout=_timeout(request),

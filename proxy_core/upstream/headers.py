@@ -45,6 +45,10 @@ class Identity:
         """The configured introduction, on behalf of a request with these headers."""
         return cls(config.effective_user_agent, config.title, config.url, headers or {})
 
+    def on_behalf_of(self, headers: Mapping[str, str]) -> Identity:
+        """The same introduction for another request."""
+        return Identity(self.user_agent, self.title, self.url, headers)
+
     def get_resolved_headers(self, request_headers: Mapping[str, str] | None = None) -> dict[str, str]:
         """`User-Agent`, and `X-Title` and `HTTP-Referer`: ours where configured, else the client's own
         (https://openrouter.ai/docs/app-attribution, 2026-11). `request_headers` stand in for the client's headers."""

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import aiohttp
 import httpx
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from proxy_core.errors import BackendError
@@ -71,12 +70,11 @@ class AiohttpWire:
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> WireResponse:
         engine = self._engine
         try:
-            response = await engine.session.request(
+            response = await engine.request(
                 method,
                 URL(url, encoded=True),
                 headers=headers,
                 data=body,
-                allow_redirects=False,
                 proxy=engine.proxy_for(url),
             )
         except AIOHTTP_FAILURES as error:
@@ -95,7 +93,7 @@ class AiohttpWireResponse:
         self._response = response
         self._url = url
         self.status = response.status
-        self.headers: CIMultiDictProxy[str] = response.headers
+        self.headers: Mapping[str, str] = response.headers
 
     async def reads(self) -> AsyncIterator[bytes]:
         content = self._response.content

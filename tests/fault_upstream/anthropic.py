@@ -99,9 +99,7 @@ def _thinking_deltas(part: Any) -> list[dict[str, Any]]:
 _DELTAS: dict[type, Any] = {
     Text: lambda part: [{"type": "text_delta", "text": piece} for piece in part.pieces],
     Thinking: _thinking_deltas,
-    ToolUse: lambda part: [
-        {"type": "input_json_delta", "partial_json": piece} for piece in ("", *part.pieces)
-    ],
+    ToolUse: lambda part: [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *part.pieces)],
 }
 
 

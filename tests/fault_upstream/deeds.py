@@ -13,14 +13,15 @@ Pairs that any answer takes:
 """
 
 import asyncio
+import gzip
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tests.fault_upstream.formats import Format
 from tests.fault_upstream.oddities import made_odd
-from tests.fault_upstream.reply import RefusedError, Reply
+from tests.fault_upstream.reply import Event, RefusedError, Reply
 from tests.fault_upstream.sse import Spelling
 from tests.fault_upstream.stories import Question, reply_to
 from tests.fault_upstream.story import Story
@@ -162,7 +163,7 @@ async def _whole(scene: Scene, reply: Reply) -> None:
 async def _send_json(scene: Scene, body: bytes, code: int = 200, extra: dict[str, str] | None = None) -> None:
     encoding = {}
     if scene.story.flag("gzip"):
-        (body,), encoding = _squeezed([body]), {"content-encoding": "gzip"}
+        body, encoding = gzip.compress(body), {"content-encoding": "gzip"}
     length = {"content-length": str(len(body))}
     await scene.wire.head(code, {**_json_headers(scene), **(extra or {}), **encoding, **length})
     for piece in _recut(scene.story, body):
@@ -172,26 +173,25 @@ async def _send_json(scene: Scene, body: bytes, code: int = 200, extra: dict[str
 
 async def _stream(scene: Scene, reply: Reply) -> None:
     story = scene.story
-    frames = _frames(scene, reply)
-    kept = frames[: story.number("after", 3)] if story.text("end") else frames
-    writes = _recut(story, b"".join(kept)) if _is_recut(story) else kept
+    frames = Spelling.of(story).frames(_events(scene, reply))
+    frames = _squeezed(frames) if story.flag("gzip") else frames
+    writes = _recut(story, b"".join(frames)) if _is_recut(story) else frames
     await scene.wire.head(200, _stream_headers(scene))
     for write in writes:
         await scene.wire.event(write)
-        if _is_recut(story) or story.text("ms"):
-            await asyncio.sleep(_gap(story))
+        await asyncio.sleep(_gap(story))
     await ENDS[story.text("end", "eof")](scene)
 
 
-def _frames(scene: Scene, reply: Reply) -> list[bytes]:
+def _events(scene: Scene, reply: Reply) -> list[Event]:
+    """The events that will be sent before the end."""
     story = scene.story
     events = made_odd(scene.format.events(reply), story.text("odd"))
     if not story.flag("done", default=True):
         events.pop()
     if bad := story.number("bad", 0):
         events[bad] = (events[bad][0], BROKEN_JSON)
-    frames = Spelling.of(story).frames(events)
-    return _squeezed(frames) if story.flag("gzip") else frames
+    return events[: story.number("after", 3)] if story.text("end") else events
 
 
 def _is_recut(story: Story) -> bool:
@@ -209,11 +209,12 @@ def _gap(story: Story) -> float:
     return story.seconds("ms", 5 if story.text("cut") else 0)
 
 
-def _squeezed(frames: Iterable[bytes]) -> list[bytes]:
-    """Each frame gzipped in one common stream, flushed so that it can be read at once."""
-    gzip = zlib.compressobj(wbits=31)
-    squeezed = [gzip.compress(frame) + gzip.flush(zlib.Z_SYNC_FLUSH) for frame in frames]
-    return [*squeezed[:-1], squeezed[-1] + gzip.flush()]
+def _squeezed(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Each frame in one common gzip stream, flushed so that it can be read at once; then the end of that stream."""
+    squeeze = zlib.compressobj(wbits=31)
+    for frame in frames:
+        yield squeeze.compress(frame) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+    yield squeeze.flush()
 
 
 def _json(value: object) -> bytes:

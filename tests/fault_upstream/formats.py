@@ -47,6 +47,4 @@ ENDPOINTS = {
 def endpoint_of(method: str, path: str) -> str:
     """What is asked for: a row of `ENDPOINTS` by the end of the path, or `unknown`."""
     bare = path.partition("?")[0]
-    return next(
-        (name for (verb, end), name in ENDPOINTS.items() if verb == method and bare.endswith(end)), "unknown"
-    )
+    return next((name for (verb, end), name in ENDPOINTS.items() if verb == method and bare.endswith(end)), "unknown")

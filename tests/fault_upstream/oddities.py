@@ -57,9 +57,7 @@ def tool_index_from_one(events: list[Event]) -> list[Event]:
 
 def blank_tool_ids(events: list[Event]) -> list[Event]:
     """Later deltas of a call carry `id: ""` and an empty name, which must not overwrite the first."""
-    return _each_tool_delta(
-        events, lambda call: call.setdefault("id", "") or call["function"].setdefault("name", "")
-    )
+    return _each_tool_delta(events, lambda call: call.setdefault("id", "") or call["function"].setdefault("name", ""))
 
 
 def content_parts(events: list[Event]) -> list[Event]:
@@ -97,7 +95,7 @@ ODDITIES: dict[str, Oddity] = {
 
 def made_odd(events: list[Event], names: str) -> list[Event]:
     """Apply the oddities named in `names`, joined by `+`, to a copy of the events."""
-    events = deepcopy(events)
+    events = deepcopy(events) if names else events
     for name in filter(None, names.split("+")):
         events = ODDITIES[name](events)
     return events
@@ -108,15 +106,11 @@ def _usage(event: Event) -> Any:
 
 
 def _finishes(event: Event) -> bool:
-    return isinstance(event[1], dict) and any(
-        choice["finish_reason"] for choice in event[1].get("choices", ())
-    )
+    return isinstance(event[1], dict) and any(choice["finish_reason"] for choice in event[1].get("choices", ()))
 
 
 def _move_usage(events: list[Event], put: Callable[[dict[str, Any], Any], None]) -> list[Event]:
-    usage = next(
-        filter(None, map(_usage, events)), {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
-    )
+    usage = next(filter(None, map(_usage, events)), {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30})
     kept = no_usage(events)
     for _, chunk in filter(_finishes, kept):
         put(chunk, usage)  # type: ignore[arg-type]  # an event that finishes is a dict

@@ -78,9 +78,7 @@ def body(reply: Reply) -> dict[str, Any]:
     }
     if reply.thinkings:
         message["reasoning_content"] = reply.texts(Thinking)
-        message["reasoning_details"] = [
-            _reasoning_detail(part.whole, part.signature) for part in reply.thinkings
-        ]
+        message["reasoning_details"] = [_reasoning_detail(part.whole, part.signature) for part in reply.thinkings]
     if reply.tool_uses:
         message["tool_calls"] = [
             {
@@ -108,12 +106,9 @@ def events(reply: Reply) -> list[Event]:
     role = {"role": "assistant", "content": "" if reply.texts() else None, "refusal": None}
     deltas = [role, *_deltas(reply)]
     chunks = [
-        _chunk(reply, [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}])
-        for delta in deltas
+        _chunk(reply, [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}]) for delta in deltas
     ]
-    chunks.append(
-        _chunk(reply, [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": FINISH[reply.finish]}])
-    )
+    chunks.append(_chunk(reply, [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": FINISH[reply.finish]}]))
     if reply.include_usage:
         chunks = [{**chunk, "usage": None} for chunk in chunks]
         chunks.append({**_chunk(reply, []), "usage": usage(reply.usage)})
@@ -202,9 +197,7 @@ def offered_tool(request: dict[str, Any]) -> str | None:
 
 def tool_results(request: dict[str, Any]) -> dict[str, str]:
     """Tool results by call id."""
-    return {
-        each["tool_call_id"]: str(each["content"]) for each in request["messages"] if each["role"] == "tool"
-    }
+    return {each["tool_call_id"]: str(each["content"]) for each in request["messages"] if each["role"] == "tool"}
 
 
 def thoughts(request: dict[str, Any]) -> list[tuple[str, str]]:
@@ -216,12 +209,8 @@ def thoughts(request: dict[str, Any]) -> list[tuple[str, str]]:
 
 def images(request: dict[str, Any]) -> list[str]:
     """The URL of every image, `data:` ones included."""
-    contents = [
-        message["content"] for message in request["messages"] if isinstance(message.get("content"), list)
-    ]
-    return [
-        part["image_url"]["url"] for parts in contents for part in parts if part.get("type") == "image_url"
-    ]
+    contents = [message["content"] for message in request["messages"] if isinstance(message.get("content"), list)]
+    return [part["image_url"]["url"] for parts in contents for part in parts if part.get("type") == "image_url"]
 
 
 def check(headers: dict[str, str], _: dict[str, Any]) -> None:

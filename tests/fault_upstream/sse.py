@@ -1,6 +1,7 @@
 """Events to bytes, in every spelling that the event stream format allows."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -38,12 +39,11 @@ class Spelling:
             tail=story.flag("tail", default=True),
         )
 
-    def frames(self, events: list[Event]) -> list[bytes]:
-        """One block of bytes for each event."""
-        frames = [self._fillers(event) + self.frame(event) for event in events]
-        if not self.tail:
-            frames[-1] = frames[-1].removesuffix(self.eol.encode())
-        return frames
+    def frames(self, events: list[Event]) -> Iterator[bytes]:
+        """One block of bytes for each event, made when it is wanted."""
+        for left, event in zip(reversed(range(len(events))), events, strict=True):
+            frame = self._fillers(event) + self.frame(event)
+            yield frame if left or self.tail else frame.removesuffix(self.eol.encode())
 
     def frame(self, event: Event) -> bytes:
         """One event with its closing blank line."""

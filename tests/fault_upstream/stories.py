@@ -100,9 +100,7 @@ def _tool_calls(question: Question) -> tuple[Part, ...]:
 
 
 def _call_ids(question: Question) -> list[str]:
-    return [
-        f"{question.format.call_id_prefix}fault_{number}" for number in range(question.story.number("n", 1))
-    ]
+    return [f"{question.format.call_id_prefix}fault_{number}" for number in range(question.story.number("n", 1))]
 
 
 def _answer_to_results(question: Question) -> tuple[Part, ...]:

@@ -110,9 +110,7 @@ class Wire(asyncio.Protocol):
         """Reset the connection."""
         await asyncio.sleep(SETTLE)
         self._closed_by_us = True
-        self._transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE
-        )
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
         self._transport.abort()
 
     async def fin(self) -> None:

@@ -12,6 +12,8 @@ from anthropic.types import MessageParam, ModelInfo, RawMessageStreamEvent, Tool
 from anthropic.types.shared import ErrorResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 from pydantic import TypeAdapter
 
 from proxy_core.domain.content import (
@@ -46,6 +48,7 @@ from proxy_core.errors import BackendError, InvalidRequestError
 from proxy_core.formats.anthropic import AnthropicFormat
 from proxy_core.formats.anthropic.request_encode import DEFAULT_MAX_TOKENS
 from proxy_core.formats.base import ModelCard, RenderOptions
+from proxy_core.formats.openai import OpenAIFormat
 from proxy_core.formats.sse import Event, EventSplitter, parse_event
 
 FORMAT = AnthropicFormat()
@@ -222,7 +225,8 @@ def accumulate(data: bytes) -> dict[str, Any]:
     payloads = events_of(data)
     for payload in payloads:
         if payload["type"] == "content_block_start":
-            assert open_block is None and payload["index"] == blocks
+            assert open_block is None
+            assert payload["index"] == blocks
             open_block, blocks = payload["index"], blocks + 1
         elif payload["type"].startswith("content_block"):
             assert payload["index"] == open_block
@@ -330,18 +334,26 @@ def test_a_request_is_decoded_into_domain_parts() -> None:
         ReasoningPart(text="", signature="EqQB+sig==", origin="anthropic"),
         ReasoningPart(data="Eo0B", origin="anthropic"),
     )
-    assert isinstance(text, TextPart) and text.citations[0].url == "https://example.org/a"
-    assert isinstance(native, NativePart) and native.format == "anthropic"
+    assert isinstance(text, TextPart)
+    assert text.citations[0].url == "https://example.org/a"
+    assert isinstance(native, NativePart)
+    assert native.format == "anthropic"
     assert call == ToolCallPart(id="toolu_1", name="get_weather", arguments='{"city":"Zürich"}')
     result, _, _, notes, pdf, found, _ = request.messages[3].content
-    assert isinstance(result, ToolResultPart) and result.is_error and len(result.content) == 3
-    assert isinstance(notes, TextPart) and notes.text == "Notes\nn"
-    assert isinstance(pdf, MediaPart) and (pdf.kind, pdf.filename) == ("file", "a.pdf")
-    assert isinstance(found, TextPart) and found.text == "t\ns\nc"
+    assert isinstance(result, ToolResultPart)
+    assert result.is_error
+    assert len(result.content) == 3
+    assert isinstance(notes, TextPart)
+    assert notes.text == "Notes\nn"
+    assert isinstance(pdf, MediaPart)
+    assert (pdf.kind, pdf.filename) == ("file", "a.pdf")
+    assert isinstance(found, TextPart)
+    assert found.text == "t\ns\nc"
     assert request.reasoning == ReasoningSettings(
         mode="adaptive", effort="xhigh", extras={"anthropic": {"display": "summarized"}}
     )
-    assert request.parallel_tool_calls is False and request.user == "u"
+    assert request.parallel_tool_calls is False
+    assert request.user == "u"
     assert [tool.kind for tool in request.tools] == ["function", "native"]
 
 
@@ -470,7 +482,8 @@ def test_tool_ids_stay_distinct_and_within_the_allowed_characters() -> None:
     calls = [ToolCallPart(id=name, name="f") for name in ("a:b", "a.b", "", "ü", "plain-1_X")]
     blocks = FORMAT.encode_request(ask(assistant(*calls)))["messages"][0]["content"]
     ids = [block["id"] for block in blocks]
-    assert len(set(ids)) == 5 and ids[-1] == "plain-1_X"
+    assert len(set(ids)) == 5
+    assert ids[-1] == "plain-1_X"
     assert all(name.replace("-", "").replace("_", "").isascii() and ":" not in name for name in ids)
 
 
@@ -534,7 +547,7 @@ def test_documents_become_document_blocks() -> None:
 
 def test_what_messages_lacks_is_recorded() -> None:
     request = ask(
-        user(TextPart(text="x", extras={"openai": {"odd": 1}})),
+        user(TextPart(text="x", extras={"openai": {"odd": 1, "_note": 2}})),
         seed=0,
         presence_penalty=0.5,
         frequency_penalty=0.0,
@@ -641,7 +654,8 @@ def test_a_forced_tool_call_goes_before_thinking() -> None:
         reasoning=ReasoningSettings(effort="high"),
     )
     body = FORMAT.encode_request(request)
-    assert body["tool_choice"] == {"type": "tool", "name": "f"} and "thinking" not in body
+    assert body["tool_choice"] == {"type": "tool", "name": "f"}
+    assert "thinking" not in body
     assert request.dropped == ["reasoning_effort"]
 
 
@@ -654,7 +668,8 @@ def test_a_schema_becomes_an_output_format() -> None:
 def test_custom_tools_are_wrapped_as_one_string() -> None:
     tool = Tool(name="patch", kind="custom", description="d")
     schema = FORMAT.encode_request(ask(tools=[tool]))["tools"][0]["input_schema"]
-    assert schema["properties"] == {"input": {"type": "string"}} and schema["required"] == ["input"]
+    assert schema["properties"] == {"input": {"type": "string"}}
+    assert schema["required"] == ["input"]
 
 
 def test_a_chat_clients_later_system_message_becomes_user_text() -> None:
@@ -675,7 +690,8 @@ def test_a_chat_clients_later_system_message_becomes_user_text() -> None:
 
 def test_a_lone_system_message_becomes_the_users_turn() -> None:
     body = FORMAT.encode_request(ask(system("Say hi.")))
-    assert "system" not in body and body["messages"] == [{"role": "user", "content": "Say hi."}]
+    assert "system" not in body
+    assert body["messages"] == [{"role": "user", "content": "Say hi."}]
 
 
 def test_a_prefill_does_not_end_in_white_space() -> None:
@@ -758,7 +774,8 @@ def test_a_foreign_answer_is_a_valid_message() -> None:
     thinking, text, refusal, call = encoded["content"]
     assert thinking == {"type": "thinking", "thinking": "t", "signature": ""}
     assert [(raw["url"], raw["encrypted_index"]) for raw in text["citations"]] == [("https://e.org", "")]
-    assert refusal == {"type": "text", "text": "I will not."} and call["id"].startswith("toolu_")
+    assert refusal == {"type": "text", "text": "I will not."}
+    assert call["id"].startswith("toolu_")
     assert (encoded["stop_reason"], encoded["model"]) == ("tool_use", "asked/for")
 
 
@@ -863,7 +880,7 @@ def test_a_stream_tells_the_same_as_the_whole_answer() -> None:
 
 
 def test_events_that_say_nothing_give_nothing() -> None:
-    quiet = [
+    quiet: list[dict[str, Any]] = [
         {"type": "ping"},
         {"type": "content_block_stop", "index": 0},
         {"type": "tomorrow"},
@@ -952,7 +969,8 @@ def test_missing_tool_ids_are_minted_and_free_text_is_wrapped() -> None:
         ToolCallDelta(index=0, arguments="gin\n"),
     ]
     (call,) = accumulate(stream(*custom))["content"]
-    assert call["id"].startswith("toolu_") and call["input"] == {"input": '*** "Begin\n'}
+    assert call["id"].startswith("toolu_")
+    assert call["input"] == {"input": '*** "Begin\n'}
 
 
 def test_reasoning_keeps_its_signature_only_when_it_is_anthropics() -> None:
@@ -1019,6 +1037,65 @@ def test_the_full_usage_comes_at_the_end_whenever_it_was_known() -> None:
     }
 
 
+# beside Chat Completions
+
+CHAT = OpenAIFormat()
+CHAT_CALLS = [
+    {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+    {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": ""}},
+]
+CHAT_USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": {"cached_tokens": 60}}
+
+
+def chat_chunk(delta: dict[str, Any], finish: str | None = None, **fields: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return json.dumps({"id": "chatcmpl-1", "choices": [choice], **fields}).encode()
+
+
+def chat_completion(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the OpenAI SDK makes of these Messages events, translated."""
+    encoder, state = CHAT.stream_encoder(OPTIONS), ChatCompletionStreamState()
+    data = b"".join(encoder.encode(chunk) for chunk in decoded(*events))
+    for block in EventSplitter().feed(data):
+        if (payload := parse_event(block).data) and payload != b"[DONE]":
+            state.handle_chunk(ChatCompletionChunk.model_validate_json(payload))
+    return state.get_final_completion().model_dump(exclude_none=True)
+
+
+def test_a_chat_stream_tells_the_same_as_the_chat_answer() -> None:
+    message = {"role": "assistant", "content": "Hi", "reasoning_content": "hm", "tool_calls": CHAT_CALLS}
+    body = {
+        "id": "chatcmpl-1",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": CHAT_USAGE,
+    }
+    calls = [{**call, "index": index} for index, call in enumerate(CHAT_CALLS)]
+    pieces: list[dict[str, Any]] = [
+        *({"reasoning_content": piece} for piece in "hm"),
+        *({"content": piece} for piece in "Hi"),
+        *({"tool_calls": [call]} for call in calls),
+    ]
+    events = [*map(chat_chunk, pieces), chat_chunk({}, "stop"), chat_chunk({}, usage=CHAT_USAGE), b"[DONE]"]
+    encoder = FORMAT.stream_encoder(OPTIONS)
+    chunks = [chunk for data in events if (chunk := CHAT.decode_event(Event(None, data))) is not None]
+    collected = accumulate(b"".join(encoder.encode(chunk) for chunk in chunks))
+    whole = FORMAT.encode_response(CHAT.decode_response(body), OPTIONS)
+    assert collected == {**whole, "stop_details": None}
+    assert whole["usage"]["input_tokens"] == 40
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_signed_thinking_comes_back_through_a_chat_client(streamed: bool) -> None:
+    whole = CHAT.encode_response(FORMAT.decode_response(ANSWER), OPTIONS)
+    events = [event for event in ANSWER_EVENTS if event.get("index") != 2]
+    message = (chat_completion(events) if streamed else whole)["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "sunny"}
+    turn = {"model": "m", "messages": [{"role": "user", "content": "Weather?"}, message, result]}
+    blocks = FORMAT.encode_request(CHAT.decode_request(turn))["messages"][1]["content"]
+    assert blocks[:2] == ANSWER["content"][:2]  # type: ignore[index]  # a list, by its literal
+    assert [block["type"] for block in blocks[2:]] == ["text", "tool_use"]
+
+
 # anything at all
 
 JSON = st.recursive(
@@ -1075,7 +1152,10 @@ def test_any_json_is_a_request_or_an_invalid_request(body: dict[str, Any]) -> No
         request.source_format = "openai"
         json.dumps(FORMAT.encode_request(request))
     except InvalidRequestError as error:
-        assert error.details["param"]
+        param = error.details["param"]
+    else:
+        param = "none"
+    assert param
 
 
 @given(mutants(ANSWER) | st.dictionaries(st.text(max_size=5), JSON))
@@ -1118,5 +1198,28 @@ def test_any_deltas_give_a_stream_the_sdk_accepts(deltas: list[Any]) -> None:
     said = [delta.text for delta in deltas if isinstance(delta, TextDelta | RefusalDelta)]
     assert "".join(texts) == "".join(said)
     names = [e["content_block"].get("name") for e in events if e["type"] == "content_block_start"]
-    calls = {delta.index for delta in deltas if isinstance(delta, ToolCallDelta) and delta.name}
-    assert names.count("f") == len(calls)
+    assert names.count("f") == openings([delta for delta in deltas if isinstance(delta, ToolCallDelta)])
+
+
+def openings(deltas: list[ToolCallDelta]) -> int:
+    """How many calls the pieces open."""
+    count, known = 0, dict[int, str | None]()
+    for delta in deltas:
+        if delta.name and (delta.index not in known or delta.begins_another(known[delta.index])):
+            count += 1
+            known[delta.index] = delta.id
+    return count
+
+
+@pytest.mark.parametrize("arguments", ['{"a": 1}', ""], ids=["whole", "none"])
+def test_an_index_used_again_is_another_call(arguments: str) -> None:
+    calls = [
+        piece
+        for name in ("call_a", "call_b")
+        for piece in (ToolCallDelta(index=0, id=name, name="f"), ToolCallDelta(index=0, arguments=arguments))
+    ]
+    events = events_of(stream(*calls))
+    blocks = [event["content_block"] for event in events if event["type"] == "content_block_start"]
+    assert [block["id"] for block in blocks] == ["call_a", "call_b"]
+    pieces = [(e["index"], e["delta"]["partial_json"]) for e in events if "partial_json" in e.get("delta", {})]
+    assert pieces == ([(0, arguments), (1, arguments)] if arguments else [])

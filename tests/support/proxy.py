@@ -76,6 +76,11 @@ class RunningProxy:
         return f"{self.address}/v1"
 
     @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
     def log(self) -> list[dict[str, Any]]:
         """The structured log lines so far."""
         return [json.loads(line) for line in tuple(self.lines) if line.startswith("{")]

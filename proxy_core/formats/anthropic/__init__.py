@@ -21,6 +21,7 @@ class AnthropicFormat(WireFormat):
     name = NAME
     client_paths = ("/v1/messages",)
     marker_headers = ("anthropic-version",)
+    request_id_header = "request-id"
     request_headers = ("anthropic-beta", "anthropic-version")
     response_headers = ("anthropic-ratelimit-",)
     #: `message_start`, `message_delta`, `message_stop` and `error` as JSON strings. Inside a text their quotes would be

@@ -20,7 +20,20 @@ from proxy_core.domain.content import (
     ToolResultPart,
 )
 from proxy_core.formats import wire_json
-from proxy_core.formats.anthropic.fields import NAME, Json, join, leftovers, objects, optional, required
+from proxy_core.formats.anthropic.fields import (
+    NAME,
+    NOTE,
+    Json,
+    invalid,
+    join,
+    leftovers,
+    objects,
+    optional,
+    required,
+)
+
+#: Where a part keeps the block it came from.
+_BLOCK = f"{NOTE}block"
 
 _TEXT_FIELDS = frozenset({"type", "text", "citations"})
 _IMAGE_FIELDS = frozenset({"type", "source"})
@@ -102,26 +115,16 @@ _SOURCES = {"base64": "data", "url": "url", "file": "file_id"}
 
 def _quotation(block: Json) -> TextPart:
     """Text in a wrapping of its own: plain text to others, the same block again for Anthropic."""
-    return TextPart(text=plain_text(block), extras={NAME: {block["type"]: block}})
+    return TextPart(text=plain_text(block), extras={NAME: {_BLOCK: block}})
 
 
 def text_block(part: TextPart) -> Json:
-    """The block for a text, whatever it was decoded from: without citations, which their reader must judge."""
-    quoted = _quoted_block(part)
-    if quoted is not None:
-        return quoted
-    own = {key: value for key, value in part.extra(NAME).items() if not _is_block(value, key)}
-    return {**own, "type": "text", "text": part.text}
-
-
-def _quoted_block(part: TextPart) -> Json | None:
-    """The block that this text was the content of, unless the text has changed since."""
-    block = next((value for key, value in part.extra(NAME).items() if _is_block(value, key)), None)
-    return block if block is not None and plain_text(block) == part.text else None
-
-
-def _is_block(value: object, kind: str) -> bool:
-    return isinstance(value, dict) and value.get("type") == kind
+    """The block for a text, without citations: the one it was decoded from, unless the text has changed since."""
+    own = part.extra(NAME)
+    if _BLOCK not in own:
+        return {**own, "type": "text", "text": part.text}
+    block: Json = own[_BLOCK]
+    return block if plain_text(block) == part.text else {"type": "text", "text": part.text}
 
 
 def _search_result(block: Json, _: str) -> Part:
@@ -140,12 +143,19 @@ def _is_text(source: Json) -> bool:
 def plain_text(block: Json) -> str:
     """What a document or search result says, headings first; any other block as JSON."""
     if block["type"] not in ("document", "search_result"):
-        return wire_json.dumps(block).decode()
+        return _json(block, "content")
     source = block.get("source")
     holder = source if isinstance(source, dict) else block
     body = holder.get("data") or holder.get("content")
     lines = [block.get("title"), block.get("context"), source, *(body if isinstance(body, list) else [body])]
     return "\n".join(text for line in lines if (text := _line(line)))
+
+
+def _json(value: Json, path: str) -> str:
+    try:
+        return wire_json.dumps(value).decode()
+    except ValueError as error:  # nested too deeply
+        raise invalid(path, str(error)) from error
 
 
 def _line(value: Any) -> str | None:
@@ -165,11 +175,10 @@ def _redacted_thinking(block: Json, path: str) -> Part:
 
 
 def _tool_use(block: Json, path: str) -> Part:
-    arguments = optional(block, "input", dict, path) or {}
     return ToolCallPart(
         id=required(block, "id", str, path),
         name=required(block, "name", str, path),
-        arguments=wire_json.dumps(arguments).decode(),
+        arguments=_json(optional(block, "input", dict, path) or {}, join(path, "input")),
         extras=leftovers(block, _TOOL_USE_FIELDS),
     )
 

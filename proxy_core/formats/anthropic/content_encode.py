@@ -19,7 +19,7 @@ from proxy_core.domain.content import (
 )
 from proxy_core.domain.request import DomainRequest
 from proxy_core.formats.anthropic.content import text_block
-from proxy_core.formats.anthropic.fields import NAME, Json, join
+from proxy_core.formats.anthropic.fields import NAME, NOTE, Json, join
 from proxy_core.formats.anthropic.media import encode_media
 from proxy_core.formats.anthropic.tools import tool_id, tool_input
 
@@ -31,7 +31,7 @@ def encode_parts(parts: list[Part], request: DomainRequest, path: str) -> list[J
 
 
 def _encode_part(part: Part, request: DomainRequest, path: str) -> Json | None:
-    if not isinstance(part, NativePart):
+    if not isinstance(part, NativePart | ReasoningPart):
         record_foreign(part.extras, request)
     return _ENCODERS[type(part)](part, request, path)
 
@@ -40,7 +40,7 @@ def record_foreign(extras: Extras, request: DomainRequest) -> None:
     """Record the fields that only another format knows."""
     for name, fields in extras.items():
         if name != NAME:
-            request.drop(*fields)
+            request.drop(*(field for field in fields if not field.startswith(NOTE)))
 
 
 def _text(part: TextPart, request: DomainRequest, _: str) -> Json | None:

@@ -26,6 +26,7 @@ STATUS_OF_TYPE = {
 #: 503 is none of Anthropic's statuses; "temporarily overloaded" is what tells its clients to come back later.
 _TYPE_OF_STATUS = {status: name for name, status in STATUS_OF_TYPE.items()} | {503: "overloaded_error"}
 
+_LONGEST_BODY = 20_000
 _LONGEST_TEXT = 1000
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _INVISIBLE = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -65,7 +66,7 @@ def _code(error: Json) -> str | None:
 
 def _readable(body: Any, status: int | None) -> str:
     """A text, or the visible part of a web page (its title, if it has one), within bounds."""
-    text = body if isinstance(body, str) else ""
+    text = body[:_LONGEST_BODY] if isinstance(body, str) else ""
     if title := _TITLE.search(text):
         text = title[1]
     elif text.lstrip().startswith("<"):

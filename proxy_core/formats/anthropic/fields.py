@@ -9,6 +9,9 @@ from proxy_core.errors import InvalidRequestError
 
 NAME: Final = "anthropic"
 
+#: Keys of `extras` that begin so are notes of a format to itself: never written to the wire, never reported as dropped.
+NOTE: Final = "_"
+
 Json = dict[str, Any]
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from proxy_core.formats import wire_json
 class OpenCall:
     """The arguments of one streamed call, and whether they are complete. Free text goes out as `{"input": "..."}`."""
 
-    def __init__(self, kind: ToolKind) -> None:
+    def __init__(self, kind: ToolKind, upstream_id: str | None) -> None:
+        self.upstream_id = upstream_id
         self._is_text = kind == "custom"
         self._pieces: list[str] = []
         self._checked = 0

@@ -37,7 +37,7 @@ def decode_response(body: Json) -> DomainResponse:
         return DomainResponse(error=decode_error(body, None))
     try:
         parts = decode_content(body["content"] or [], "content")
-    except (InvalidRequestError, KeyError) as error:
+    except (InvalidRequestError, KeyError, ValueError) as error:
         raise BackendError(f"the upstream's answer is no message: {error}") from error
     stop = decode_stop(body)
     choice = Choice(content=parts, extras=stop.extras)

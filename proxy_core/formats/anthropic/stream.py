@@ -39,7 +39,7 @@ def decode_payload(payload: Json) -> StreamChunk | None:
     try:
         decode = _EVENTS.get(kind)
         return None if decode is None else decode(payload)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BackendError(f"the upstream sent a malformed {kind!r} event: {error!r}") from error
 
 
@@ -104,9 +104,7 @@ def _start_thinking(block: Json, index: int) -> StreamChunk | None:
     text, signature = block.get("thinking") or "", block.get("signature") or None
     if not (text or signature):
         return None
-    return _one(
-        ReasoningDelta(text=text, signature=signature, origin=NAME if signature else None, block=index)
-    )
+    return _one(ReasoningDelta(text=text, signature=signature, origin=NAME, block=index))
 
 
 def _start_redacted(block: Json, index: int) -> StreamChunk:
@@ -145,7 +143,7 @@ def _text_delta(delta: Json, index: int) -> StreamChunk:
 
 
 def _thinking_delta(delta: Json, index: int) -> StreamChunk:
-    return StreamChunk(deltas=[ReasoningDelta(text=_str(delta["thinking"]), block=index)])
+    return StreamChunk(deltas=[ReasoningDelta(text=_str(delta["thinking"]), origin=NAME, block=index)])
 
 
 def _signature_delta(delta: Json, index: int) -> StreamChunk | None:

@@ -88,14 +88,23 @@ class MessagesStreamEncoder(StreamEncoder):
     def _write(self, delta: Delta) -> bytes:
         data = b""
         if self._call is not None and not self._continues_call(delta) and not self._call.is_complete():
-            if isinstance(delta, ToolCallDelta) or delta.block is None:
+            if self._may_wait(delta):
                 self._waiting.append(delta)
                 return b""
-            data = self._drain()  # who numbers blocks has finished one before the next begins
+            data = self._drain()
         return data + self._WRITERS[type(delta)](self, delta)
 
     def _continues_call(self, delta: Delta) -> bool:
-        return isinstance(delta, ToolCallDelta) and self._called.get(delta.index) is self._call
+        if not isinstance(delta, ToolCallDelta) or self._call is None:
+            return False
+        return self._called.get(delta.index) is self._call and not delta.begins_another(self._call.upstream_id)
+
+    def _may_wait(self, delta: Delta) -> bool:
+        """Nothing waits for a call that is over: who numbers blocks has finished one before the next begins, and so has
+        who uses its index again."""
+        if isinstance(delta, ToolCallDelta):
+            return self._called.get(delta.index) is not self._call
+        return delta.block is None
 
     def _text(self, delta: TextDelta | RefusalDelta) -> bytes:
         if not delta.text or (isinstance(delta, RefusalDelta) and self._is_explained()):
@@ -148,10 +157,10 @@ class MessagesStreamEncoder(StreamEncoder):
     def _tool_call(self, delta: ToolCallDelta) -> bytes:
         data = b""
         call = self._called.get(delta.index)
-        if call is None:
+        if call is None or delta.begins_another(call.upstream_id):
             if not delta.name:
                 return b""  # nobody opened it: the input of a server tool
-            call = self._called[delta.index] = OpenCall(delta.kind)
+            call = self._called[delta.index] = OpenCall(delta.kind, delta.id)
             data = self._begin(("tool_use", delta.index), _tool_use(delta))
             self._call = call
         if call is not self._call:

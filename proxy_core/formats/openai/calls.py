@@ -41,6 +41,7 @@ def decode_tool_calls(fields: Fields) -> list[ToolCallPart]:
 
 def _decode_call(value: Any, path: str) -> ToolCallPart:
     fields = Fields(value, path)
+    fields.rest.pop("index", None)  # left from the stream that the client collected the call from
     kind = fields.take("type", str) or "function"
     if kind not in TOOL_KINDS:
         raise invalid_value(fields.at("type"), kind, list(TOOL_KINDS))

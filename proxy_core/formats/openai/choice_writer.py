@@ -151,12 +151,10 @@ class ChoiceWriter:
 
 
 def _opens(delta: ToolCallDelta, call: Call | None) -> bool:
-    """Whether this piece begins a call. Some servers repeat the name, with the id or without, on every piece."""
+    """Whether this piece begins a call."""
     if call is None:
         return bool(delta.name or delta.arguments or delta.id)
-    if not delta.name or (call.upstream_id and delta.id is None):
-        return False
-    return delta.id is None or delta.id != call.upstream_id
+    return delta.begins_another(call.upstream_id)
 
 
 _DELTAS: dict[type, Callable[[ChoiceWriter, Any], dict[str, Any] | None]] = {

@@ -140,7 +140,7 @@ def _write_refusal(part: RefusalPart, target: Target) -> dict[str, Any]:
 def _write_native(part: NativePart, target: Target) -> dict[str, Any] | None:
     if part.format == FORMAT:
         return part.data
-    target.request.drop(str(part.data.get("type") or part.format))
+    target.note_dropped([part])
     return None
 
 

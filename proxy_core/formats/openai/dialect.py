@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from proxy_core.domain.base import Extras
+from proxy_core.domain.content import MediaPart, NativePart, Part, ReasoningPart, ToolCallPart, ToolResultPart
 from proxy_core.domain.request import DomainRequest
 from proxy_core.formats.openai.fields import FORMAT, NOTE, own_fields
 
@@ -21,13 +22,24 @@ class Dialect:
     - `off_effort`: the `reasoning_effort` for "do not think"; None leaves it out and records it.
     - `readable_origins`: whose signed or encrypted reasoning the upstream can read. A router that resells another
       provider's models may add that provider's format.
+    - `wants_plain_reasoning`: send thinking that nobody signed back as `reasoning_content`, whichever client has it
+      (DeepSeek and Kimi refuse a tool's result without it); by default only a Chat client's own choice counts.
     - `stream_usage`: ask for usage at the end of every stream.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     off_effort: str | None = "none"
     readable_origins: frozenset[str] = frozenset({FORMAT})
+    wants_plain_reasoning: bool = False
     stream_usage: bool = True
+
+
+_NAMES: dict[type, str] = {
+    MediaPart: "media",
+    ReasoningPart: "thinking",
+    ToolCallPart: "tool_call",
+    ToolResultPart: "tool_result",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +61,11 @@ class Target:
                 self.request.drop(*(field for field in fields if not field.startswith(NOTE)))
         return own_fields(extras)
 
-    def note_dropped(self, parts: Iterable[Any]) -> None:
-        """Record parts that have no place here, by the name of their type."""
+    def note_dropped(self, parts: Iterable[Part]) -> None:
+        """Record parts that have no place where they stand."""
         for part in parts:
-            self.own(getattr(part, "extras", {}))
-            self.request.drop(part.__struct_config__.tag)
+            if isinstance(part, NativePart):
+                self.request.drop(str(part.data.get("type") or part.format))
+            else:
+                self.own(part.extras)
+                self.request.drop(_NAMES.get(type(part), "content"))

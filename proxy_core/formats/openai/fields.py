@@ -109,8 +109,8 @@ def note(extras: Extras, name: str) -> Any:
 
 
 def leftover(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields that are neither known nor null."""
-    return {name: value[name] for name in value.keys() - known if value[name] is not None}
+    """The fields that are neither known nor null, in their order."""
+    return {name: field for name, field in value.items() if name not in known and field is not None}
 
 
 def as_dict(value: Any) -> dict[str, Any]:

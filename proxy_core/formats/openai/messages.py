@@ -236,7 +236,8 @@ def _encode_reasoning(message: Message, parts: list[ReasoningPart], target: Targ
 
 def _may_return(part: ReasoningPart, target: Target) -> bool:
     if part.origin is None:
-        return target.same_format and part.signature is None and part.data is None
+        wanted = target.same_format or target.dialect.wants_plain_reasoning
+        return wanted and part.signature is None and part.data is None
     return part.origin in target.dialect.readable_origins
 
 

@@ -40,6 +40,9 @@ from proxy_core.formats.openai.usage import read_usage
 _CHUNK = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "error", "x_groq", "obfuscation", "type"}
 )
+# What a chunk may have that is nothing but text. The last two are the same on every chunk, and the first one has them.
+_TEXT_CHUNK = (_CHUNK - {"error", "x_groq"}) | {"service_tier", "system_fingerprint"}
+_TEXT_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _CHOICE = frozenset(
     {
         "index",
@@ -58,22 +61,47 @@ _TOOL_DELTA = frozenset({"index", "id", "type", "function", "custom"})
 
 def decode_chunk(payload: dict[str, Any]) -> StreamChunk | None:
     """What the parsed JSON of one event says."""
-    get = payload.get
-    choices = get("choices")
-    if get("error") or (choices is None and _is_error(payload)):
-        return StreamChunk(error=stream_error(payload))
-    identity, model, created = get("id"), get("model"), get("created")
-    chunk = StreamChunk(
+    if _TEXT_CHUNK.issuperset(payload) and not payload.get("usage"):
+        text = _only_text(payload.get("choices"))
+        if text is not None:
+            return _chunk(payload, [text])
+    return _decode_any(payload)
+
+
+def _only_text(choices: Any) -> TextDelta | None:
+    """The piece of text that the commonest chunk is nothing but. Half the time of the long way."""
+    if type(choices) is not list or len(choices) != 1 or type(choice := choices[0]) is not dict:
+        return None
+    if not _TEXT_CHOICE.issuperset(choice) or choice.get("finish_reason") or choice.get("logprobs"):
+        return None
+    delta, index = choice.get("delta"), choice.get("index", 0)
+    if type(delta) is not dict or len(delta) != 1 or type(index) is not int:
+        return None
+    text = delta.get("content")
+    return TextDelta(text=text, choice=index) if type(text) is str and text else None
+
+
+def _chunk(payload: dict[str, Any], deltas: list[Delta]) -> StreamChunk:
+    identity, model, created = payload.get("id"), payload.get("model"), payload.get("created")
+    return StreamChunk(
         id=identity if type(identity) is str and identity else None,
         model=model if type(model) is str and model else None,
         created=created if type(created) is int and created else None,
+        deltas=deltas,
     )
+
+
+def _decode_any(payload: dict[str, Any]) -> StreamChunk:
+    choices, usage = payload.get("choices"), payload.get("usage")
+    if payload.get("error") or (choices is None and _is_error(payload)):
+        return StreamChunk(error=stream_error(payload))
+    chunk = _chunk(payload, [])
     if type(choices) is list:
         for choice in choices:
             _read_choice(choice, chunk)
-    if get("usage") or get("x_groq"):
-        chunk.usage = read_usage(get("usage") or as_dict(get("x_groq")).get("usage"))
-    if not payload.keys() <= _CHUNK:
+    if usage or payload.get("x_groq"):
+        chunk.usage = read_usage(usage or as_dict(payload.get("x_groq")).get("usage"))
+    if not _CHUNK.issuperset(payload):
         _keep(chunk, leftover(payload, _CHUNK))
     return chunk
 
@@ -92,15 +120,8 @@ def _read_choice(choice: Any, chunk: StreamChunk) -> None:
     if type(choice) is not dict:
         return
     get = choice.get
-    index = get("index") or 0
-    if type(index) is not int:
-        index = count(index) or 0
-    delta = get("delta")
-    if type(delta) is dict and len(delta) == 1 and type(text := delta.get("content")) is str:
-        if text:
-            chunk.deltas.append(TextDelta(text=text, choice=index))
-    else:
-        _read_delta(delta or as_dict(get("message")), index, chunk)
+    index = count(get("index")) or 0
+    _read_delta(get("delta") or get("message"), index, chunk)
     if reason := get("finish_reason"):
         _read_finish(choice, reason, index, chunk)
     if logprobs := get("logprobs"):
@@ -109,7 +130,7 @@ def _read_choice(choice: Any, chunk: StreamChunk) -> None:
         chunk.usage = read_usage(get("usage"))
     if get("error"):  # OpenRouter
         chunk.error = stream_error(choice)
-    if not choice.keys() <= _CHOICE:
+    if not _CHOICE.issuperset(choice):
         _keep_choice(chunk, index, leftover(choice, _CHOICE))
 
 
@@ -119,7 +140,7 @@ def _read_delta(delta: Any, index: int, chunk: StreamChunk) -> None:
     for name, reader in _READERS.items():
         if delta.get(name):
             chunk.deltas += reader(delta, index, chunk)
-    if not delta.keys() <= _DELTA and (unknown := leftover(delta, _DELTA)):
+    if not _DELTA.issuperset(delta) and (unknown := leftover(delta, _DELTA)):
         _keep_choice(chunk, index, {"delta": unknown})
         chunk.dropped += unknown
 

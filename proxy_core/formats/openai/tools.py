@@ -68,12 +68,21 @@ def _decode_legacy(value: Any, path: str) -> Tool:
 
 def encode_tools(target: Target) -> dict[str, Any]:
     """`tools` and `functions`, where there are any; other formats' own tools are recorded."""
-    tools = [_encode_tool(tool, target) for tool in target.request.tools if not is_legacy(tool)]
+    target.request.drop(*(tool.name for tool in target.request.tools if not _can_offer(tool)))
+    tools = [_encode_tool(tool, target) for tool in offered(target) if not is_legacy(tool)]
     legacy = [
-        _encode_definition(tool, target.own(tool.extras)) for tool in target.request.tools if is_legacy(tool)
+        _encode_definition(tool, target.own(tool.extras)) for tool in offered(target) if is_legacy(tool)
     ]
-    fields = {"tools": [tool for tool in tools if tool is not None], "functions": legacy}
-    return {name: value for name, value in fields.items() if value}
+    return {name: value for name, value in (("tools", tools), ("functions", legacy)) if value}
+
+
+def offered(target: Target) -> list[Tool]:
+    """The tools that a Chat upstream can be told of."""
+    return [tool for tool in target.request.tools if _can_offer(tool)]
+
+
+def _can_offer(tool: Tool) -> bool:
+    return tool.kind != "native" or tool.native_format == FORMAT
 
 
 def is_legacy(of: Tool | ToolCallPart) -> bool:
@@ -81,12 +90,9 @@ def is_legacy(of: Tool | ToolCallPart) -> bool:
     return note(of.extras, "legacy") is True
 
 
-def _encode_tool(tool: Tool, target: Target) -> dict[str, Any] | None:
+def _encode_tool(tool: Tool, target: Target) -> dict[str, Any]:
     if tool.kind == "native":
-        if tool.native_format == FORMAT:
-            return tool.native
-        target.request.drop(tool.name)
-        return None
+        return tool.native or {}
     own = target.own(tool.extras)
     return {"type": tool.kind, tool.kind: _encode_definition(tool, note(tool.extras, "inner") or {}), **own}
 
@@ -162,16 +168,20 @@ _CHOICES: dict[str, Callable[[Fields], ToolChoice]] = {
 
 
 def encode_tool_choice(target: Target) -> dict[str, Any]:
-    """`tool_choice` or `function_call`, and `parallel_tool_calls`; all are refused where there are no tools."""
-    request = target.request
-    if not request.tools and not target.same_format:
+    """`tool_choice` or `function_call`, and `parallel_tool_calls`; OpenAI refuses all of them where there are no
+    tools, and the choice of one that is not there."""
+    choice, tools = target.request.tool_choice, offered(target)
+    if not tools and not target.same_format:
         return {}
-    fields: dict[str, Any] = {"parallel_tool_calls": request.parallel_tool_calls}
-    if request.tool_choice is not None:
-        legacy = bool(request.tools) and all(is_legacy(tool) for tool in request.tools)
-        name = "function_call" if legacy else "tool_choice"
-        fields[name] = _encode_choice(request.tool_choice, request.tools, legacy=legacy)
+    fields: dict[str, Any] = {"parallel_tool_calls": target.request.parallel_tool_calls}
+    if choice is not None and (target.same_format or _can_choose(choice, tools)):
+        legacy = bool(tools) and all(is_legacy(tool) for tool in tools)
+        fields["function_call" if legacy else "tool_choice"] = _encode_choice(choice, tools, legacy=legacy)
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _can_choose(choice: ToolChoice, tools: list[Tool]) -> bool:
+    return choice.mode != "tool" or any(tool.name == choice.name for tool in tools)
 
 
 def _encode_choice(choice: ToolChoice, tools: list[Tool], *, legacy: bool) -> Any:

@@ -1,0 +1,55 @@
+"""One pooled connection, with two things that aiohttp's own does not tell apart.
+
+Upstreams close idle connections, and now and then just as the next request is on its way. That request may go out
+again: nobody has begun to answer it. One that dies later, or on a fresh connection, may have been worked on.
+
+What an upstream sends while nobody waits for an answer would pass for the answer to the next request, whoever made it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+#: A connection that was closed while idle says so within a round trip; what dies later died of something else.
+STALE_SECONDS = 1.0
+
+
+class StaleConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection that had carried a request before ended at once, without a byte of an answer to the next one."""
+
+
+class PooledConnection(ResponseHandler):
+    """aiohttp's client protocol; raises `StaleConnectionError`, and is not handed out again after stray bytes."""
+
+    _requests = 0
+    _answered = False
+    _asked_at = 0.0
+
+    def set_response_params(self, **params: Any) -> None:  # called once for each request
+        self._requests += 1
+        self._answered = False
+        self._asked_at = self._loop.time()
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if data and self._answered and (self._payload is None or self._payload.is_eof()):
+            self.force_close()  # the answer was over
+        self._answered = True
+        super().data_received(data)
+
+    def is_connected(self) -> bool:  # what the pool asks before it hands out a connection
+        return super().is_connected() and not self.should_close
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(StaleConnectionError(str(exc)) if self._is_stale(exc) else exc, *cause)
+
+    def _is_stale(self, error: BaseException) -> bool:
+        return (
+            self._requests > 1
+            and not self._answered
+            and isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+            and self._loop.time() - self._asked_at < STALE_SECONDS
+        )

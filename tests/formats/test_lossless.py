@@ -1,0 +1,197 @@
+"""The lossless lane: nothing but the model's bytes changes, and the end of a stream is noticed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy_core.errors import BackendError, InvalidRequestError
+from proxy_core.formats.anthropic import AnthropicFormat
+from proxy_core.formats.lossless import LosslessStream, peek, replace_model
+from proxy_core.formats.openai import OpenAIFormat
+from tests.fault_upstream.formats import FORMATS
+from tests.fault_upstream.reply import Reply, Text, ToolUse
+from tests.fault_upstream.sse import Spelling
+from tests.support.cuts import in_two, pieces_of
+
+KEYS = st.sampled_from(["model", "stream", "messages", "a", 'model"', "\\model", "modèle", "mode", ""])
+STRINGS = st.text(st.sampled_from('a"\\{}[]:, é☕\n'), max_size=8) | st.just('"model": "inner"')
+VALUES = st.recursive(
+    STRINGS | st.integers() | st.none() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+OTHER_FIELDS = st.lists(st.tuples(KEYS.filter(lambda key: key not in ("model", "stream")), VALUES), max_size=5)
+SPACE = st.sampled_from(["", " ", "\n\t", "  "])
+
+
+def escaped(text: str) -> str:
+    """A JSON string whose every character is an escape."""
+    return '"' + "".join(f"\\u{ord(character):04x}" for character in text) + '"'
+
+
+@st.composite
+def bodies(draw) -> tuple[str, str]:
+    """A request body, one or more `model` fields among others, and the same with the model replaced by `new/"☕`."""
+    new = json.dumps('new/"☕', ensure_ascii=False)
+    ascii_only = draw(st.booleans())
+    fields = [
+        [json.dumps(key, ensure_ascii=ascii_only), json.dumps(value, ensure_ascii=ascii_only)] * 2
+        for key, value in draw(OTHER_FIELDS)
+    ]
+    for _ in range(draw(st.integers(1, 2))):
+        key = draw(st.sampled_from(['"model"', escaped("model"), '"m\\u006Fdel"', '"mode\\u006c"']))
+        old = json.dumps(draw(STRINGS))
+        fields.insert(draw(st.integers(0, len(fields))), [key, old, key, new])
+    colon = draw(SPACE) + ":" + draw(SPACE)
+    comma = draw(SPACE) + "," + draw(SPACE)
+    before = comma.join(field[0] + colon + field[1] for field in fields)
+    after = comma.join(field[2] + colon + field[3] for field in fields)
+    return "{" + before + "}", "{" + after + "}"
+
+
+@given(bodies())
+def test_only_the_top_level_model_is_replaced(body):
+    before, after = (text.encode() for text in body)
+    found = peek(before).model
+    assert found == json.loads(before)["model"]
+    if found != 'new/"☕':
+        assert replace_model(before, found, 'new/"☕') == after
+
+
+def test_a_body_whose_model_stays_is_the_very_same_object():
+    body = b'{"model" : "m" , "x":1.0}'
+    assert replace_model(body, "m", "m") is body
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        (b'{"model":"a","model":"b"}', b'{"model":"N","model":"N"}'),
+        (b'{"m\\u006fdel":"a","t":{"model":"b"}}', b'{"m\\u006fdel":"N","t":{"model":"b"}}'),
+        (b'{"t":{"model":"b"},"model":"a"}', b'{"t":{"model":"b"},"model":"N"}'),
+        (b'{"t":[{"model":"b"}],"model":"a"}', b'{"t":[{"model":"b"}],"model":"N"}'),
+        (b'{"t":"\\"model\\":\\"b\\"","model":"a"}', b'{"t":"\\"model\\":\\"b\\"","model":"N"}'),
+        (b'{"t":"model","model":"a"}', b'{"t":"model","model":"N"}'),
+        (b'\xef\xbb\xbf{"model":"a"}', b'\xef\xbb\xbf{"model":"N"}'),
+        (b'{"model":"a","u":"\\ud83d","n":18446744073709551617}', b'{"model":"N","u":"\\ud83d","n":18446744073709551617}'),
+        (b'{"model":"a","n":NaN,"e":1e999,"f":1.0}', b'{"model":"N","n":NaN,"e":1e999,"f":1.0}'),
+        (b'{"model":"a\\"\\\\","b":"\xff"}', b'{"model":"N","b":"\xff"}'),
+    ],
+)
+def test_all_other_bytes_stay(body, after):
+    assert replace_model(body, peek(body).model, "N") == after
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "param"),
+    [
+        (b"", "invalid_json", None),
+        (b"{", "invalid_json", None),
+        (b"[]", "invalid_json", None),
+        (b'"model"', "invalid_json", None),
+        (b'{"model":"m"} x', "invalid_json", None),
+        (b'{"model":"m","x":"\x01"}', "invalid_json", None),
+        (b'{"x":' + b"[" * 100_000, "invalid_json", None),
+        (b"{}", "missing_required_parameter", "model"),
+        (b'{"x":NaN}', "missing_required_parameter", "model"),
+        (b'{"model":null}', "invalid_type", "model"),
+        (b'{"model":{"model":"m"}}', "invalid_type", "model"),
+        (b'{"model":"m","stream":"yes"}', "invalid_type", "stream"),
+        (b'{"model":"m","stream":"\\ud83d"}', "invalid_type", "stream"),
+    ],
+    ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else str(value),
+)
+def test_a_body_that_names_no_model_is_refused(body, code, param):
+    with pytest.raises(InvalidRequestError) as raised:
+        peek(body)
+    assert (raised.value.code, raised.value.details.get("param")) == (code, param)
+
+
+@given(st.binary(max_size=80))
+def test_peeking_raises_nothing_else(junk):
+    try:
+        peek(junk)
+    except InvalidRequestError:
+        pass
+
+
+REPLY = Reply("m", (Text(("naïve ", "café ☕")), ToolUse("call_1", "f", {"q": "é"})), "tools", include_usage=True)
+
+
+def stream_of(name: str, eol: str = "\n") -> bytes:
+    """A whole answer as the upstream of this format streams it."""
+    return b"".join(Spelling(eol=eol).frames(FORMATS[name].events(REPLY)))
+
+
+BOTH = pytest.mark.parametrize("wire_format", [OpenAIFormat(), AnthropicFormat()], ids=lambda each: each.name)
+
+
+def pass_through(wire_format, pieces) -> tuple[bytes, LosslessStream]:
+    """What comes out of a lossless stream until it is over, and the stream."""
+    stream, out = LosslessStream(wire_format), []
+    for piece in pieces:
+        out.append(stream.feed(piece))
+        if stream.terminal or stream.error:
+            return b"".join(out), stream
+    return b"".join([*out, stream.flush()]), stream
+
+
+@BOTH
+@pytest.mark.parametrize("eol", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_a_stream_passes_byte_for_byte_wherever_it_is_cut(wire_format, eol):
+    whole = stream_of(wire_format.name, eol)
+    for pieces in in_two(whole):
+        out, stream = pass_through(wire_format, pieces)
+        # A cut within the very last CRLF ends the stream one byte early; its blank line is complete all the same.
+        assert out == whole or (eol == "\r\n" and out == whole[:-1])
+        assert stream.terminal
+        assert stream.usage.output_tokens == 9
+
+
+@BOTH
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_a_stream_passes_byte_for_byte_in_small_pieces(wire_format, size):
+    whole = stream_of(wire_format.name)
+    assert pass_through(wire_format, pieces_of(whole, size))[0] == whole
+
+
+@BOTH
+def test_nothing_follows_the_terminal_event_wherever_the_stream_is_cut(wire_format):
+    whole = stream_of(wire_format.name)
+    for pieces in in_two(whole + b'data: {"late": "DONE"}\n\n'):
+        assert pass_through(wire_format, pieces)[0] == whole
+
+
+@BOTH
+def test_a_stream_cut_off_before_its_terminal_event_is_not_terminal(wire_format):
+    whole = stream_of(wire_format.name)
+    last = whole.rstrip(b"\n").rindex(b"\n\n") + 2
+    for at in range(last + 1):
+        out, stream = pass_through(wire_format, [whole[:at]])
+        assert whole.startswith(out)
+        assert not stream.terminal
+
+
+@BOTH
+def test_a_terminal_event_without_its_blank_line_is_completed(wire_format):
+    whole = stream_of(wire_format.name)
+    out, stream = pass_through(wire_format, [whole.rstrip(b"\n")])
+    assert out == whole
+    assert stream.terminal
+
+
+@BOTH
+def test_an_error_event_ends_the_stream(wire_format):
+    frame = Spelling().frame(FORMATS[wire_format.name].error_event(429))
+    out, stream = pass_through(wire_format, [frame + stream_of(wire_format.name)])
+    assert out == frame
+    assert stream.error.message
+    assert not stream.terminal
+
+
+@BOTH
+def test_a_torn_marked_event_that_is_no_json_is_an_error(wire_format):
+    with pytest.raises(BackendError):
+        pass_through(wire_format, [b'data: {"error": "usage" "message_stop" "completion_tokens"\n\n'])
