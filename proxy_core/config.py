@@ -426,6 +426,23 @@ def _without_secrets(text: str) -> str:
     return text
 
 
+def secrets_in(options: Any) -> list[str]:
+    """Every word of the secrets among a backend's options, longest first; short words are not secret."""
+    found = {word for secret in _secrets_below(options, secret=False) for word in secret.split()}
+    return sorted((word for word in found if len(word) >= 8), key=len, reverse=True)
+
+
+def _secrets_below(value: Any, secret: bool) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _secrets_below(item, secret or _is_secret_name(str(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets_below(item, secret)
+    elif secret and isinstance(value, str):
+        yield value
+
+
 def _mask(secret: object, tail: int) -> str:
     text = str(secret)
     return "****" + (text[-tail:] if tail and len(text) >= 12 else "")

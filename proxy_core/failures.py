@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 
@@ -36,6 +36,24 @@ def as_proxy_error(error: Exception, backend: str) -> LLMProxyError:
     return BackendError(
         f"the connector of backend {backend!r} failed: {type(error).__name__}: {error}", code="connector_failed"
     )
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets: some providers quote the key that they refuse."""
+    for secret in secrets:
+        text = text.replace(secret, "****")
+    return text
+
+
+def without_secrets(error: LLMProxyError, secrets: Iterable[str]) -> LLMProxyError:
+    """The same error, fit to be shown and logged."""
+    error.message = redacted(error.message, secrets)
+    if error.upstream_body is not None:
+        name, body = error.upstream_body
+        for secret in secrets:
+            body = body.replace(secret.encode(), b"****")
+        error.upstream_body = (name, body)
+    return error
 
 
 def _httpx_error(error: Exception) -> LLMProxyError | None:

@@ -19,7 +19,7 @@ from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, Usage
 from proxy_core.domain.stream import as_chunk
 from proxy_core.errors import BackendError, ClientDisconnectedError, InvalidRequestError, LLMProxyError
-from proxy_core.failures import as_proxy_error, error_from_info
+from proxy_core.failures import as_proxy_error, error_from_info, without_secrets
 from proxy_core.formats import wire_json
 from proxy_core.host.hooks import ErrorContext, Hooks, Lane, Outcome, RequestContext, ResponseContext, StreamEndContext
 from proxy_core.host.registry import ConfiguredBackend, Registry
@@ -102,7 +102,7 @@ class Exchange:
             envelope = await self._call(configured.backend, self._target.model, replacement)
             self._answer = self._open(envelope, configured)
         except Exception as error:
-            raise as_proxy_error(error, configured.name) from error
+            raise without_secrets(as_proxy_error(error, configured.name), configured.secrets) from error
         return self._answer
 
     async def _call(

@@ -6,45 +6,59 @@ import logging
 import sys
 from typing import Any
 
+import orjson
 import structlog
+from structlog.typing import Processor
 
 from proxy_core.config import LoggingConfig
-from proxy_core.formats import wire_json
+
+_STAMPS: list[Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
 
 
 def configure_logging(config: LoggingConfig) -> None:
     """Set up structlog, and the standard library's logging (uvicorn's, plugins') to go the same way."""
     level = logging.getLevelNamesMapping()[config.level.upper()]
     as_json = config.format == "json" or (config.format == "auto" and not sys.stderr.isatty())
-    renderer = _renderer(as_json)
     structlog.configure(
-        processors=[*_PROCESSORS, *_FAILURES[as_json], renderer],
+        processors=[*_STAMPS, *(_json_renderers(_json_bytes) if as_json else _console_renderers())],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else _console_logger,
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_standard_handler(as_json)], force=True)
+
+
+def _standard_handler(as_json: bool) -> logging.Handler:
+    """What makes the standard library's records look like structlog's."""
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    renderers = _json_renderers(_json_text) if as_json else _console_renderers()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_PROCESSORS, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_FAILURES[as_json], renderer],
+            foreign_pre_chain=[*_STAMPS, structlog.stdlib.add_logger_name], processors=[strip, *renderers]
         )
     )
-    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
+    return handler
 
 
-_PROCESSORS: list[structlog.typing.Processor] = [
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-_FAILURES: dict[bool, list[structlog.typing.Processor]] = {True: [structlog.processors.format_exc_info], False: []}
+def _json_renderers(serializer: Any) -> list[Processor]:
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=serializer)]
 
 
-def _renderer(as_json: bool) -> structlog.typing.Processor:
-    if as_json:
-        return structlog.processors.JSONRenderer(serializer=_dumps)
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+def _console_renderers() -> list[Processor]:
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
 
 
-def _dumps(value: Any, **_: Any) -> str:
-    return wire_json.dumps(value).decode()
+def _console_logger(*_: Any) -> structlog.PrintLogger:
+    return structlog.PrintLogger(sys.stderr)
+
+
+def _json_bytes(value: Any, **_: Any) -> bytes:
+    return orjson.dumps(value, default=str)
+
+
+def _json_text(value: Any, **_: Any) -> str:
+    return _json_bytes(value).decode()

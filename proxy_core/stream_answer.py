@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from proxy_core.domain.envelopes import ProcessedResponse, StreamingResponseEnve
 from proxy_core.domain.response import ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import BackendError, LLMProxyError, StreamInterruptedError
-from proxy_core.failures import as_proxy_error, error_from_info
+from proxy_core.failures import as_proxy_error, error_from_info, without_secrets
 from proxy_core.formats.base import WireFormat
 from proxy_core.formats.lossless import LosslessStream
 from proxy_core.formats.slices import SliceAssembler
@@ -53,6 +53,7 @@ class StreamAnswer:
         self._iterator = aiter(envelope)
         self._exhausted = False
         self._name = configured.name
+        self._secrets = configured.secrets
         self._terminal_required = configured.backend.terminal_required
         self._processor = configured.backend.response_processor
         self._lossless = None if lossless_format is None else LosslessStream(lossless_format)
@@ -83,7 +84,7 @@ class StreamAnswer:
         return piece
 
     def _broken(self, error: Exception) -> LLMProxyError:
-        known = as_proxy_error(error, self._name)
+        known = without_secrets(as_proxy_error(error, self._name), self._secrets)
         if self.began and not isinstance(known, StreamInterruptedError):
             known = StreamInterruptedError(f"the stream broke off: {known.message}", details=known.details)
         self.error = known
@@ -106,9 +107,15 @@ class StreamAnswer:
 
     def _assembled(self, content: Any) -> list[StreamChunk]:
         pieces = content if isinstance(content, list) else [content]
-        return [chunk for piece in pieces for chunk in self._assemble(piece)]
+        chunks: list[StreamChunk] = []
+        for piece in pieces:
+            if type(piece) is StreamChunk and piece.slice is None:
+                chunks.append(piece)
+            else:
+                chunks += self._assemble(piece)
+        return chunks
 
-    def _assemble(self, piece: Any) -> Iterable[StreamChunk]:
+    def _assemble(self, piece: Any) -> list[StreamChunk]:
         if isinstance(piece, dict):
             piece = StreamChunk.model_validate(piece)
         if not isinstance(piece, StreamChunk):
@@ -117,9 +124,7 @@ class StreamAnswer:
                 "pass what it reads through translation_service.to_domain_stream_chunk",
                 code="connector_failed",
             )
-        if piece.slice is None:
-            return (piece,)
-        return self._assembler(piece.slice.format).feed(piece)
+        return [piece] if piece.slice is None else self._assembler(piece.slice.format).feed(piece)
 
     def _assembler(self, format_name: str) -> SliceAssembler:
         if format_name not in self._assemblers:
@@ -144,7 +149,7 @@ class StreamAnswer:
         self.usage = usage if self.usage is None else self.usage.merge(usage)
 
     def _failed(self, info: ErrorInfo) -> None:
-        error = error_from_info(info, info.status or 502, {})
+        error = without_secrets(error_from_info(info, info.status or 502, {}), self._secrets)
         if not self.began:
             raise error
         self.error = StreamInterruptedError(error.message, error.code, details=error.details)

@@ -77,6 +77,7 @@ class HTTPBackend(LLMBackend):
         self._extra_headers: Mapping[str, str] = {}
         self._loop_guard = True
         self._models: list[str] = []
+        self._read_block = self._format.decode_block if type(self).read_chunk is HTTPBackend.read_chunk else self._read_event
         self._edits_payload = type(self).prepare_payload is not HTTPBackend.prepare_payload
 
     # getting ready
@@ -255,7 +256,11 @@ class HTTPBackend(LLMBackend):
             yield ProcessedResponse(chunks)
 
     def _decode(self, blocks: list[bytes]) -> list[StreamChunk]:
-        return [chunk for block in blocks if (chunk := self.read_chunk(parse_event(block))) is not None]
+        read = self._read_block
+        return [chunk for block in blocks if (chunk := read(block)) is not None]
+
+    def _read_event(self, block: bytes) -> StreamChunk | None:
+        return self.read_chunk(parse_event(block))
 
     async def _raw(self, response: WireResponse) -> AsyncIterator[ProcessedResponse]:
         async for data in response.reads():

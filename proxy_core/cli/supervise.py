@@ -72,7 +72,7 @@ def _uvicorn_config(serving: Serving, server: ServerConfig, workers: int = 1) ->
         host=server.host,
         port=server.port,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        http="httptools",
+        http="proxy_core.server.http1:HttpProtocol",
         ws="none",
         lifespan="on",
         interface="asgi3",

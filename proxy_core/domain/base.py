@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from typing_extensions import Self
+
+#: Names of what was dropped go into a comma-separated header, and clients make some of them up.
+MOST_DROPPED = 64
+_LONGEST_NAME = 64
+_UNSAFE = re.compile(r"[^!-+\--~]")
 
 #: Fields that only one format knows, by format name: `{"openai": {"service_tier": "flex"}}`.
 #: A format reads and writes its own key and no other.
@@ -32,3 +39,23 @@ class DomainModel(msgspec.Struct, kw_only=True, omit_defaults=True):
         """What `format_name` alone knows about this object; empty when there is nothing."""
         extras: Extras = getattr(self, "extras", {})
         return extras.get(format_name, {})
+
+
+class Lossy(DomainModel, kw_only=True):
+    """What may lose something when another format spells it. `dropped` collects what; `proxy_core.formats.losses` lists
+    the names."""
+
+    dropped: list[str] = []
+
+    def drop(self, *names: str) -> None:
+        """Record that the target cannot carry these; see `record_dropped`."""
+        record_dropped(self.dropped, names)
+
+
+def record_dropped(dropped: list[str], names: Iterable[str]) -> None:
+    """Add names to `dropped`, each once and in a spelling that may stand in a header. Names that begin with `_` are
+    notes of a format to itself in its `extras`, and not reported."""
+    for name in names:
+        token = _UNSAFE.sub("_", name[:_LONGEST_NAME])
+        if name[:1] != "_" and token not in dropped and len(dropped) < MOST_DROPPED:
+            dropped.append(token)

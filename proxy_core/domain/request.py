@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from proxy_core.domain.base import DomainModel, Extras
+from proxy_core.domain.base import DomainModel, Extras, Lossy
 from proxy_core.domain.content import Part, TextPart, ToolKind
 
 Role = Literal["system", "user", "assistant"]
@@ -77,12 +77,12 @@ class ResponseFormat(DomainModel):
     strict: bool | None = None
 
 
-class DomainRequest(DomainModel):
+class DomainRequest(Lossy, kw_only=True):
     """A chat request in no provider's dialect.
 
     `stop`, penalties and probabilities have the meaning (and ranges) of Chat Completions. `include_usage` tells
-    whether a streamed answer in Chat Completions format ends with a usage chunk. `dropped` collects, by the
-    client's field name, what a target format could not carry.
+    whether a streamed answer in Chat Completions format ends with a usage chunk. `dropped` collects what a target format
+    could not carry.
     """
 
     model: str
@@ -110,12 +110,6 @@ class DomainRequest(DomainModel):
     metadata: dict[str, Any] | None = None
     source_format: str | None = None
     extras: Extras = {}
-    dropped: list[str] = []
-
-    def drop(self, *fields: str) -> None:
-        """Record that the target cannot carry these fields; each is reported once. Names that begin with `_` are notes
-        of a format to itself in its `extras`, and not reported."""
-        self.dropped.extend(field for field in fields if field not in self.dropped and field[:1] != "_")
 
     def with_model(self, model: str) -> DomainRequest:
         """A shallow copy for `model`, with a report of its own."""

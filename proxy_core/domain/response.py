@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from proxy_core.domain.base import DomainModel, Extras
+from proxy_core.domain.base import DomainModel, Extras, Lossy
 from proxy_core.domain.content import Part, TextPart, ToolCallPart
 
 #: `pause`: a long server-side turn stopped on purpose; `error`: the provider gave up. The provider's own word is in
@@ -69,8 +69,9 @@ class Choice(DomainModel):
     extras: Extras = {}
 
 
-class DomainResponse(DomainModel):
-    """A whole answer. `created` is a Unix time in seconds. `error` is set when the upstream sent an error body instead."""
+class DomainResponse(Lossy):
+    """A whole answer. `created` is a Unix time in seconds. `error` is set when the upstream sent an error body instead.
+    `dropped` collects what the client's format could not show."""
 
     id: str | None = None
     model: str | None = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from proxy_core.domain.base import DomainModel, Extras
+from proxy_core.domain.base import DomainModel, Extras, Lossy
 from proxy_core.domain.content import (
     Citation,
+    MediaPart,
+    NativePart,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -14,7 +16,7 @@ from proxy_core.domain.content import (
     ToolCallPart,
     ToolKind,
 )
-from proxy_core.domain.response import DomainResponse, ErrorInfo, FinishReason, Usage
+from proxy_core.domain.response import Choice, DomainResponse, ErrorInfo, FinishReason, Usage
 
 # `block` is the number the upstream gave to the content block that a delta belongs to, where it numbers them: two
 # deltas of one kind with different numbers are two blocks. `choice` is the candidate's index.
@@ -78,7 +80,16 @@ class CitationDelta(DomainModel, tag_field="type", tag="citation"):
     block: int | None = None
 
 
-Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | CitationDelta
+class NativeDelta(DomainModel, tag_field="type", tag="native"):
+    """A block, or a piece of one, that only `format` understands (see `NativePart`)."""
+
+    format: str
+    data: dict[str, Any]
+    choice: int = 0
+    block: int | None = None
+
+
+Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | CitationDelta | NativeDelta
 
 
 class Finish(DomainModel):
@@ -102,11 +113,11 @@ class SseSlice(DomainModel):
     whole: bool = False
 
 
-class StreamChunk(DomainModel):
+class StreamChunk(Lossy):
     """What one event of a stream says.
 
     The last chunk of every stream has `terminal` set: a stream that ends without it is reported to the client as cut.
-    `usage` is a running total. `error` ends the stream. `dropped` names what only the upstream's format can say.
+    `usage` is a running total. `error` ends the stream. `dropped` names what has no place in a stream's chunks.
     `slice` is the text that this chunk was read from, or that still waits for its other half: the host puts halves
     together.
     """
@@ -119,37 +130,44 @@ class StreamChunk(DomainModel):
     usage: Usage | None = None
     error: ErrorInfo | None = None
     terminal: bool = False
-    dropped: list[str] = []
     extras: Extras = {}
     slice: SseSlice | None = None
 
 
 def as_chunk(response: DomainResponse) -> StreamChunk:
     """A whole answer as one chunk, for clients that asked for a stream."""
-    deltas = [
-        delta
-        for choice in response.choices
-        for position, part in enumerate(choice.content)
-        for delta in _deltas(part, position, choice.index)
-    ]
-    finish = [
-        Finish(
-            reason=choice.finish_reason or "stop",
-            native=choice.native_finish_reason,
-            stop_sequence=choice.stop_sequence,
-            choice=choice.index,
-        )
-        for choice in response.choices
-    ]
     return StreamChunk(
         id=response.id,
         model=response.model,
         created=response.created,
-        deltas=deltas,
-        finish=finish,
+        deltas=[delta for choice in response.choices for delta in _choice_deltas(choice)],
+        finish=[_finish(choice) for choice in response.choices],
         usage=response.usage,
         terminal=True,
+        dropped=["content.media"] if any(map(_has_media, response.choices)) else [],
+        extras=response.extras,
     )
+
+
+def _has_media(choice: Choice) -> bool:
+    return any(isinstance(part, MediaPart) for part in choice.content)
+
+
+def _finish(choice: Choice) -> Finish:
+    return Finish(
+        reason=choice.finish_reason or "stop",
+        native=choice.native_finish_reason,
+        stop_sequence=choice.stop_sequence,
+        choice=choice.index,
+        extras=choice.extras,
+    )
+
+
+def _choice_deltas(choice: Choice) -> list[Delta]:
+    deltas = [delta for position, part in enumerate(choice.content) for delta in _deltas(part, position, choice.index)]
+    if choice.logprobs is None:
+        return deltas
+    return [TextDelta(text="", choice=choice.index, logprobs=choice.logprobs), *deltas]
 
 
 def _deltas(part: Part, position: int, choice: int) -> list[Delta]:
@@ -160,27 +178,13 @@ def _deltas(part: Part, position: int, choice: int) -> list[Delta]:
         case RefusalPart():
             return [RefusalDelta(text=part.text, choice=choice, block=position)]
         case ReasoningPart():
-            return [
-                ReasoningDelta(
-                    text=part.text,
-                    signature=part.signature,
-                    data=part.data,
-                    origin=part.origin,
-                    id=part.id,
-                    choice=choice,
-                    block=position,
-                )
-            ]
+            fields = ("text", "signature", "data", "origin", "id", "extras")
+            same = {name: getattr(part, name) for name in fields}
+            return [ReasoningDelta(**same, choice=choice, block=position)]
         case ToolCallPart():
-            return [
-                ToolCallDelta(
-                    index=position,
-                    id=part.id,
-                    name=part.name,
-                    arguments=part.arguments,
-                    kind=part.kind,
-                    choice=choice,
-                )
-            ]
+            same = {name: getattr(part, name) for name in ("id", "name", "arguments", "kind", "extras")}
+            return [ToolCallDelta(**same, choice=choice, index=position)]
+        case NativePart():
+            return [NativeDelta(format=part.format, data=part.data, choice=choice, block=position)]
         case _:
             return []

@@ -10,12 +10,14 @@ import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from proxy_core.domain.base import record_dropped
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, ErrorInfo, Usage
-from proxy_core.domain.stream import StreamChunk
+from proxy_core.domain.stream import StreamChunk, TextDelta
 from proxy_core.errors import BackendError
 from proxy_core.formats import wire_json
-from proxy_core.formats.sse import Event
+from proxy_core.formats.call_numbers import CallNumbers
+from proxy_core.formats.sse import Event, parse_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class StreamEncoder(abc.ABC):
 
     Call `encode` for each chunk in order. A chunk with `terminal` closes the stream: whatever is open is closed, and the
     format's last event is written, exactly once. `fail` writes the format's terminal error instead. Both write nothing
-    once the stream is closed.
+    once the stream is closed. `dropped` collects what the client's format could not show; `proxy_core.formats.losses`
+    lists the names.
+
+    `render` sees each tool call under an index of its own, opened by a name, and no piece of a call that was not opened
+    (but for the input of blocks that began with a `NativeDelta`).
     """
 
     def __init__(self, options: RenderOptions) -> None:
@@ -52,6 +58,11 @@ class StreamEncoder(abc.ABC):
         self.usage: Usage | None = None
         self.dropped: list[str] = []
         self.closed = False
+        self._call_numbers = CallNumbers()
+
+    def drop(self, *names: str) -> None:
+        """Record what the client's format cannot show."""
+        record_dropped(self.dropped, names)
 
     def encode(self, chunk: StreamChunk) -> bytes:
         """The SSE bytes for one chunk; may be empty."""
@@ -60,9 +71,12 @@ class StreamEncoder(abc.ABC):
         if chunk.usage is not None:
             self.usage = chunk.usage if self.usage is None else self.usage.merge(chunk.usage)
         if chunk.dropped:
-            self.dropped.extend(name for name in chunk.dropped if name not in self.dropped)
+            self.drop(*chunk.dropped)
         if chunk.error is not None:
             return self.fail(chunk.error)
+        deltas = chunk.deltas
+        if deltas and (type(deltas[0]) is not TextDelta or len(deltas) > 1):
+            chunk = self._call_numbers.apply(chunk)
         data = self.render(chunk)
         if not chunk.terminal:
             return data
@@ -116,7 +130,8 @@ class WireFormat(abc.ABC):
 
     @abc.abstractmethod
     def encode_request(self, request: DomainRequest) -> dict[str, Any]:
-        """The body to send upstream. What it cannot carry is recorded with `request.drop`."""
+        """The body to send upstream. What it cannot carry is recorded with `request.drop`, under the names that
+        `proxy_core.formats.losses` lists."""
 
     @abc.abstractmethod
     def decode_response(self, body: dict[str, Any]) -> DomainResponse:
@@ -124,7 +139,11 @@ class WireFormat(abc.ABC):
 
     @abc.abstractmethod
     def encode_response(self, response: DomainResponse, options: RenderOptions) -> dict[str, Any]:
-        """The body for the client."""
+        """The body for the client. What it cannot show is recorded with `response.drop`."""
+
+    def decode_block(self, block: bytes) -> StreamChunk | None:
+        """What one event says, from its lines. Formats shorten the way of their commonest event here."""
+        return self.decode_event(parse_event(block))
 
     def decode_event(self, event: Event) -> StreamChunk | None:
         """What one event says; None for events that say nothing (pings, comments)."""

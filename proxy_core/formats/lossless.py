@@ -137,24 +137,26 @@ class LosslessStream:
     def _observe(self, whole: bytes) -> bytes:
         if self._ended:
             return b""
-        if not self._is_marked(whole):
-            return whole
-        start = 0
-        for blank_line in BLANK_LINE.finditer(whole):
-            block = whole[start : blank_line.start()].removeprefix(_BOM)
-            start = blank_line.end()
-            if self._is_marked(block):
-                self._note(self._format.decode_event(parse_event(block)))
-                if self._ended:
-                    return whole[:start]
+        position = 0
+        while (marked := self._next_mark(whole, position)) >= 0:
+            start, position = _event_around(whole, marked, position)
+            self._note(self._format.decode_event(parse_event(whole[start:position].removeprefix(_BOM))))
+            if self._ended:
+                return _whole_line_end(whole[:position])
         return whole
 
     @property
     def _ended(self) -> bool:
         return self.terminal or self.error is not None
 
-    def _is_marked(self, data: bytes) -> bool:
-        return any(mark in data for mark in self._format.stream_marks)
+    def _next_mark(self, data: bytes, start: int) -> int:
+        """Where the next mark stands; -1 when there is none. A handful of `find`s, whatever the number of events."""
+        first = -1
+        for mark in self._format.stream_marks:
+            found = data.find(mark, start) if first < 0 else data.find(mark, start, first)
+            if found >= 0:
+                first = found
+        return first
 
     def _note(self, chunk: StreamChunk | None) -> None:
         if chunk is None:
@@ -163,3 +165,18 @@ class LosslessStream:
             self.usage = chunk.usage if self.usage is None else self.usage.merge(chunk.usage)
         self.error = self.error or chunk.error
         self.terminal = self.terminal or chunk.terminal
+
+
+def _event_around(whole: bytes, marked: int, earliest: int) -> tuple[int, int]:
+    """Begin and end of the event that a mark stands in, blank line included."""
+    if b"\r" not in whole:
+        start = whole.rfind(b"\n\n", earliest, marked)
+        return (earliest if start < 0 else start + 2), whole.find(b"\n\n", marked) + 2
+    ends = [match.end() for match in BLANK_LINE.finditer(whole, earliest)]
+    end = next(end for end in ends if end > marked)
+    return max((earliest, *(other for other in ends if other <= marked))), end
+
+
+def _whole_line_end(data: bytes) -> bytes:
+    """The network may cut between the CR and the LF of the very last line end."""
+    return data + b"\n" if data.endswith(b"\r\n\r") else data

@@ -15,7 +15,8 @@ from proxy_core.formats import wire_json
 from proxy_core.formats.base import WireFormat
 from proxy_core.formats.sse import BLANK_LINE, EventSplitter, parse_event
 
-_NAME_LINE = re.compile(rb"event:[^\r\n]*")
+# A comment, or a field whose value is in the JSON too, or of no account.
+_IDLE_LINE = re.compile(rb"(?:event|id|retry)?:[^\r\n]*")
 
 
 def decode_slice(piece: str | bytes, wire_format: WireFormat) -> StreamChunk:
@@ -31,9 +32,9 @@ def decode_slice(piece: str | bytes, wire_format: WireFormat) -> StreamChunk:
 
 def _decode_whole(data: bytes, wire_format: WireFormat) -> StreamChunk | None:
     """The chunk, if `data` is exactly one event. A complete JSON object cannot be the beginning of a longer one, so the
-    blank line need not have come. A lone `event:` line says nothing that the JSON does not say again."""
+    blank line need not have come. A lone line without data says nothing, whole or torn: its rest is no field."""
     block = data.strip(b"\r\n")
-    if _NAME_LINE.fullmatch(block):
+    if _IDLE_LINE.fullmatch(block):
         return StreamChunk()
     if BLANK_LINE.search(block):
         return None
@@ -45,7 +46,7 @@ def _decode_whole(data: bytes, wire_format: WireFormat) -> StreamChunk | None:
 
 
 def _json_object(data: bytes | None) -> dict[str, Any] | None:
-    if data is None or not data.endswith(b"}"):
+    if data is None or not data.rstrip().endswith(b"}"):
         return None
     try:
         payload = wire_json.loads(data)
@@ -73,19 +74,20 @@ class SliceAssembler:
 
     def _decode_last(self, block: bytes) -> list[StreamChunk]:
         if block.startswith(b"{"):
-            return [StreamChunk(error=self._format.decode_error(_loads_or_text(block), 502))]
+            return [self._decode_body(block)]
         try:
             return self._decode([block])
         except BackendError:
             return []  # cut in the middle: the missing terminal event says so
 
+    def _decode_body(self, body: bytes) -> StreamChunk:
+        """The error that came instead of a stream."""
+        payload = _json_object(body)
+        chunk = self._format.decode_payload(payload) if payload else None
+        if chunk is not None and chunk.error is not None:
+            return chunk
+        return StreamChunk(error=self._format.decode_error(payload or body.decode("utf-8", "replace"), 502))
+
     def _decode(self, blocks: list[bytes]) -> list[StreamChunk]:
         decoded = (self._format.decode_event(parse_event(block)) for block in blocks)
         return [chunk for chunk in decoded if chunk is not None]
-
-
-def _loads_or_text(body: bytes) -> object:
-    try:
-        return wire_json.loads(body)
-    except ValueError:
-        return body.decode("utf-8", "replace")

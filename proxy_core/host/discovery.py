@@ -5,11 +5,14 @@ A broken, incompatible, duplicate or foreign entry never stops the others: it be
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from proxy_core.formats import builtin_formats
+from proxy_core.formats.base import WireFormat
 from proxy_core.host.definition import BackendPluginDefinition
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 BACKENDS_GROUP = "llm_proxy_backends"
 HOOKS_GROUP = "llm_proxy_hooks"
 COMMANDS_GROUP = "llm_proxy_commands"
+
+#: How long the import of one plugin may hold up the start.
+LOAD_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def _normal(name: str) -> str:
 def discover(allow: Sequence[str] | None = None) -> list[Finding]:
     """Every connector that is installed, usable or not. One that the allow-list does not name is not imported."""
     found = [_inspect(entry, allow) for entry in entry_points_of(BACKENDS_GROUP)]
-    return _refuse_duplicates(found)
+    return _refuse_format_clashes(_refuse_duplicates(found))
 
 
 def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
@@ -83,7 +89,7 @@ def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
 
     if not is_allowed(entry, allow):
         return finding(problem="not on the allow-list (plugins.allow); it was not imported")
-    provided, failure = guarded(lambda: entry.load()())
+    provided, failure = loaded(lambda: entry.load()())
     if failure is not None:
         return finding(problem=failure)
     problem = _objection(entry.name, provided)
@@ -100,10 +106,21 @@ def guarded(load: Callable[[], Any]) -> tuple[Any, str | None]:
         return None, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def loaded(load: Callable[[], Any]) -> tuple[Any, str | None]:
+    """`guarded`, in a thread of its own that is left to itself when it takes too long."""
+    outcomes: list[tuple[Any, str | None]] = []
+    thread = threading.Thread(target=lambda: outcomes.append(guarded(load)), name="plugin import", daemon=True)
+    thread.start()
+    thread.join(LOAD_SECONDS)
+    return outcomes[0] if outcomes else (None, f"it is not imported after {LOAD_SECONDS:g} s")
+
+
 def _objection(name: str, provided: object) -> str | None:
     if not isinstance(provided, BackendPluginDefinition):
         kind = f"{type(provided).__module__}.{type(provided).__qualname__}"
         return f"its provider returned a {kind}, not a BackendPluginDefinition: it belongs to another product"
+    if not all(isinstance(wire_format, WireFormat) for wire_format in provided.formats):
+        return "its definition has formats that are no WireFormat"
     if provided.backend_name != name:
         return f"its definition is named {provided.backend_name!r}, its entry point {name!r}: they must agree"
     problem, failure = guarded(lambda: provided.compatibility.problem(core_version()))
@@ -123,6 +140,27 @@ def _refuse_rivals(group: list[Finding]) -> list[Finding]:
         return group
     rivals = " and ".join(f"{finding.distribution} {finding.version}" for finding in usable)
     reason = f"{rivals} both provide {group[0].name!r}; uninstall one, or name the other in plugins.allow"
-    return [
-        Finding(f.name, f.distribution, f.version, f.target, problem=reason) if f in usable else f for f in group
-    ]
+    return [_refused(finding, reason) if finding in usable else finding for finding in group]
+
+
+def _refuse_format_clashes(findings: Iterable[Finding]) -> list[Finding]:
+    """Two connectors may bring one and the same format, but not two of one name."""
+    taken = {wire_format.name: type(wire_format) for wire_format in builtin_formats()}
+    checked = []
+    for finding in findings:
+        brought = {wire_format.name: type(wire_format) for wire_format in _formats_of(finding)}
+        clashes = [name for name, kind in brought.items() if taken.get(name, kind) is not kind]
+        if clashes:
+            checked.append(_refused(finding, f"brings a wire format {clashes[0]!r}, and there is one already"))
+        else:
+            taken.update(brought)
+            checked.append(finding)
+    return checked
+
+
+def _formats_of(finding: Finding) -> Sequence[WireFormat]:
+    return finding.definition.formats if finding.definition else ()
+
+
+def _refused(finding: Finding, reason: str) -> Finding:
+    return replace(finding, definition=None, problem=reason)

@@ -16,7 +16,7 @@ import pluggy
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import Usage
 from proxy_core.errors import LLMProxyError, PluginError
-from proxy_core.host.discovery import HOOKS_GROUP, Finding, distribution_of, entry_points_of, guarded, is_allowed
+from proxy_core.host.discovery import HOOKS_GROUP, Finding, distribution_of, entry_points_of, guarded, is_allowed, loaded
 
 hookspec = pluggy.HookspecMarker("llm_proxy")
 hookimpl = pluggy.HookimplMarker("llm_proxy")
@@ -107,6 +107,9 @@ class HookSpecs:
         """After a request failed before any of its answer went out."""
 
 
+HOOKS = ("before_request", "after_response", "on_stream_end", "on_error")
+
+
 class Hooks:
     """The registered hook plugins, and a guarded way to call them."""
 
@@ -114,6 +117,7 @@ class Hooks:
         self._report = report
         self._manager = pluggy.PluginManager("llm_proxy")
         self._manager.add_hookspecs(HookSpecs)
+        self._callers: dict[str, list[Callable[..., list[Any]]]] = {name: [] for name in HOOKS}
 
     def register(self, plugin: object, name: str) -> None:
         """Add a plugin: any object with methods marked `@hookimpl`; raises `PluginError` for unknown hooks."""
@@ -121,7 +125,19 @@ class Hooks:
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
+            self._forget(plugin, name)
             raise PluginError(f"hook plugin {name}: {error}") from error
+        self._callers = {hook: self._callers_of(hook) for hook in HOOKS}
+
+    def _forget(self, plugin: object, name: str) -> None:
+        """Leave nothing of a refused plugin behind: pluggy would hold its unknown hooks against those that come after."""
+        if self._manager.get_plugin(name) is plugin:
+            self._manager.unregister(name=name)
+
+    def _callers_of(self, hook: str) -> list[Callable[..., list[Any]]]:
+        """One call per plugin, last registered first, so that the failure of one does not keep the others from theirs."""
+        plugins = [impl.plugin for impl in reversed(getattr(self._manager.hook, hook).get_hookimpls())]
+        return [self._manager.subset_hook_caller(hook, [p for p in plugins if p is not only]) for only in plugins]
 
     def load_installed(self, allow: Sequence[str] | None = None) -> list[Finding]:
         """Register what entry points offer; each under its own guard."""
@@ -132,28 +148,33 @@ class Hooks:
         if not is_allowed(entry, allow):
             problem: str | None = "not on the allow-list (plugins.allow); it was not imported"
         else:
-            _, problem = guarded(lambda: self.register(_instance(entry.load()), f"{distribution}:{entry.name}"))
+            plugin, problem = loaded(lambda: _instance(entry.load()))
+            if problem is None:
+                _, problem = guarded(lambda: self.register(plugin, f"{distribution}:{entry.name}"))
         return Finding(entry.name, distribution, version, entry.value, problem=problem)
 
     async def before_request(self, context: RequestContext) -> DomainRequest | None:
         """The request to send instead, if a plugin gives one (the first registered wins)."""
+        replacement = None
         try:
-            results = [await _awaited(result) for result in self._manager.hook.before_request(context=context)]
+            for call in self._callers["before_request"]:
+                for result in call(context=context):
+                    replacement = await _awaited(result) or replacement
         except LLMProxyError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._report("before_request", error)
             raise PluginError("a plugin failed before the request could be sent", code="plugin_failed") from error
-        replacements = [result for result in results if result is not None]
-        return cast("DomainRequest | None", replacements[-1] if replacements else None)
+        return cast("DomainRequest | None", replacement)
 
     async def notify(self, name: str, context: ResponseContext | StreamEndContext | ErrorContext) -> None:
         """Call one of the hooks that only look on."""
-        try:
-            for result in getattr(self._manager.hook, name)(context=context):
-                await _awaited(result)
-        except Exception as error:
-            self._report(name, error)
+        for call in self._callers[name]:
+            try:
+                for result in call(context=context):
+                    await _awaited(result)
+            except (Exception, SystemExit) as error:
+                self._report(name, error)
 
 
 async def _awaited(result: Any) -> Any:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from proxy_core.config import AppConfig, BackendConfig, validate_options
+from proxy_core.config import AppConfig, BackendConfig, secrets_in, validate_options
 from proxy_core.errors import ConfigurationError, LLMProxyError, ServiceUnavailableError
+from proxy_core.failures import redacted
 from proxy_core.host.definition import BackendPluginDefinition
 from proxy_core.host.discovery import Finding, guarded
 
@@ -26,6 +27,8 @@ log = structlog.get_logger("llm_proxy.host")
 START_PATIENCE_SECONDS = 2.0
 #: How long a backend that could not be initialized is left alone before the next attempt.
 RETRY_SECONDS = 10.0
+#: How long after its time is up a connector may take to notice that.
+GRACE_SECONDS = 1.0
 
 
 class ConfiguredBackend:
@@ -38,6 +41,7 @@ class ConfiguredBackend:
         self.definition = definition
         self.backend = backend
         self.ready = False
+        self.secrets = secrets_in(options)
         self._options = options
         self._budget = budget
         self._failure: str | None = None
@@ -47,18 +51,22 @@ class ConfiguredBackend:
     @property
     def models(self) -> list[str]:
         """What the connector lists; empty when it fails at that."""
-        listed, failure = guarded(self.backend.get_available_models)
-        return [] if failure else list(listed)
+        return self._listed()[0] or []
+
+    def _listed(self) -> tuple[list[str] | None, str | None]:
+        return guarded(lambda: _model_names(self.backend))
 
     @property
     def problem(self) -> str | None:
         """Why the backend is not ready, or not at its best."""
-        return self._failure or self.backend.problem
+        found = self._failure or self.backend.problem or (self._listed()[1] if self.ready else None)
+        return None if found is None else redacted(found, self.secrets)
 
     def start(self) -> asyncio.Task[None]:
         """Begin to initialize, unless that is under way."""
         if self._attempt is None or self._attempt.done():
             self._attempt = asyncio.create_task(self._initialize(), name=f"initialize {self.name}")
+            self._attempt.add_done_callback(_take_note)
         return self._attempt
 
     async def ensure_ready(self) -> None:
@@ -66,36 +74,39 @@ class ConfiguredBackend:
         if self._attempt is None or (self._attempt.done() and time.monotonic() >= self._retry_at):
             self.start()
         if self._attempt is not None:
-            await asyncio.shield(self._attempt)
+            await asyncio.wait([self._attempt], timeout=self._budget + GRACE_SECONDS)
         if not self.ready:
+            reason = self._failure or f"initialize() goes on after more than {self._budget:g} s"
             raise ServiceUnavailableError(
-                f"backend {self.name!r} is not available: {self._failure}", "backend_unavailable", retry_after=RETRY_SECONDS
+                f"backend {self.name!r} is not available: {reason}", "backend_unavailable", retry_after=RETRY_SECONDS
             )
 
     def refresh(self) -> None:
         """Have another try in the background at what went wrong when the backend was initialized."""
-        if self.problem and time.monotonic() >= self._retry_at:
+        if (self._failure or self.backend.problem) and time.monotonic() >= self._retry_at:
             self.start()
 
     async def _initialize(self) -> None:
         self._retry_at = time.monotonic() + RETRY_SECONDS
         try:
-            async with asyncio.timeout(self._budget):
+            async with asyncio.timeout(self._budget) as budget:
                 await self.backend.initialize(**self._options)
-        except ConfigurationError:
+        except ConfigurationError as error:
+            self._fail(error.message)
             raise
-        except TimeoutError:
-            self._fail(f"initialize() took longer than {self._budget:g} s")
-        except Exception as error:
-            self._fail(error.message if isinstance(error, LLMProxyError) else f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit) as error:
+            if budget.expired():
+                self._fail(f"initialize() took longer than {self._budget:g} s")
+            else:
+                self._fail(error.message if isinstance(error, LLMProxyError) else f"{type(error).__name__}: {error}")
         else:
             self.ready, self._failure = True, None
             if self.backend.problem:
-                log.warning("backend is not at its best", backend=self.name, reason=self.backend.problem)
+                log.warning("backend is not at its best", backend=self.name, reason=self.problem)
 
     def _fail(self, reason: str) -> None:
-        self._failure = reason
-        log.warning("backend could not be initialized", backend=self.name, reason=reason)
+        self._failure = redacted(reason, self.secrets)
+        log.warning("backend could not be initialized", backend=self.name, reason=self._failure)
 
     async def stop(self) -> None:
         """Stop initializing, and let the connector clean up; a connector that cannot is logged."""
@@ -106,6 +117,19 @@ class ConfiguredBackend:
                 await self.backend.close()
         except Exception as error:
             log.warning("backend could not be closed", backend=self.name, reason=f"{type(error).__name__}: {error}")
+
+
+def _take_note(attempt: asyncio.Task[None]) -> None:
+    """Spare asyncio its complaint about a failure that came too late to stop the start; it is logged already."""
+    if not attempt.cancelled():
+        attempt.exception()
+
+
+def _model_names(backend: LLMBackend) -> list[str]:
+    names = list(backend.get_available_models())
+    if strangers := [name for name in names if not isinstance(name, str)]:
+        raise TypeError(f"get_available_models() lists {strangers[0]!r}, which is not a string")
+    return names
 
 
 class Registry:
@@ -151,9 +175,9 @@ def build_registry(
 ) -> Registry:
     """Build every enabled backend; raises `ConfigurationError` naming file, line and way out when one cannot be built."""
     definitions = {finding.name: finding.definition for finding in findings if finding.definition}
-    for definition in definitions.values():
-        for wire_format in definition.formats:
-            translation.register(wire_format)
+    brought = {each.name: each for definition in definitions.values() for each in definition.formats}
+    for wire_format in brought.values():
+        translation.register(wire_format)
     built = {}
     for name, stanza in enabled_backends(config, definitions, env).items():
         definition = _definition_for(name, stanza.type or name, config, findings)

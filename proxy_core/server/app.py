@@ -53,15 +53,15 @@ class Application:
     def _routes(self, protocols: Protocols) -> list[Route]:
         models = ModelsEndpoint(lambda: self.gateway, protocols)
         chat = [
-            Route(path, ChatEndpoint(wire_format, lambda: self.gateway, self.config.server), methods=["POST"])
+            _Route(path, ChatEndpoint(wire_format, lambda: self.gateway, self.config.server), methods=["POST"])
             for path, wire_format in protocols.by_path.items()
         ]
         return [
             *chat,
-            Route("/v1/models", models, methods=["GET"]),
-            Route("/v1/models/{model:path}", models, methods=["GET"]),
-            Route("/healthz", HealthEndpoint(), methods=["GET"]),
-            Route("/readyz", ReadyEndpoint(lambda: self.gateway), methods=["GET"]),
+            _Route("/v1/models", models, methods=["GET"]),
+            _Route("/v1/models/{model:path}", models, methods=["GET"]),
+            _Route("/healthz", HealthEndpoint(), methods=["GET"]),
+            _Route("/readyz", ReadyEndpoint(lambda: self.gateway), methods=["GET"]),
         ]
 
     @asynccontextmanager
@@ -85,6 +85,16 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+class _Route(Route):
+    """Starlette's, with errors of ours."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or ()):
+            allowed = " and ".join(sorted(self.methods or ()))
+            raise LLMProxyError(f"{self.path} takes {allowed}", "method_not_allowed", status_code=405)
+        await self.app(scope, receive, send)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

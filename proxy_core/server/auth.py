@@ -74,10 +74,17 @@ class LoopbackCheck:
                 f"host {host!r} is not served without keys; configure auth.keys", "foreign_host"
             )
         origin = headers.get("origin")
-        if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
+        if origin is not None and not is_loopback(_origin_name(origin)):
             raise PermissionDeniedError(
                 f"origin {origin!r} is not served without keys; configure auth.keys", "foreign_origin"
             )
+
+
+def _origin_name(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

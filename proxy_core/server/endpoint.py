@@ -18,7 +18,7 @@ from proxy_core.formats import lossless, wire_json
 from proxy_core.formats.base import RenderOptions, StreamEncoder, WireFormat
 from proxy_core.gateway import Answer, Exchange, Gateway
 from proxy_core.server.auth import KEY_HEADERS
-from proxy_core.server.limits import check_depth, read_body
+from proxy_core.server.limits import check_depth, check_model, read_body
 from proxy_core.server.responses import error_info, raw_headers, send_json
 from proxy_core.server.streaming import ClientStream, RawHeaders
 from proxy_core.stream_answer import StreamAnswer
@@ -44,6 +44,7 @@ class ChatEndpoint:
         body = await read_body(receive, headers, self._limits)
         check_depth(body, self._limits)
         peeked = lossless.peek(body)
+        check_model(peeked.model)
         request = WireRequest(
             self._format.name, body, peeked.model, bool(peeked.stream), _without_credentials(headers)
         )

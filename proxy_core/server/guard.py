@@ -12,7 +12,7 @@ from proxy_core.config import AppConfig
 from proxy_core.errors import ClientDisconnectedError, InvalidRequestError, LLMProxyError, LoopDetectedError
 from proxy_core.formats.base import RenderOptions
 from proxy_core.server.auth import OPEN_PATHS, KeyCheck, LoopbackCheck, OpenCheck
-from proxy_core.server.limits import check_headers
+from proxy_core.server.limits import CONTROL_CHARACTER, check_headers
 from proxy_core.server.protocols import Protocols
 from proxy_core.server.responses import send_error
 from proxy_core.server.streaming import RawHeaders
@@ -22,7 +22,6 @@ log = structlog.get_logger("llm_proxy.server")
 
 REQUEST_ID_HEADER = "x-request-id"
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
 def access_check(config: AppConfig) -> KeyCheck | LoopbackCheck | OpenCheck:
@@ -54,7 +53,7 @@ class Guard:
         """Check a request and hand it on; raises `LLMProxyError`."""
         if LOOP_GUARD_HEADER in headers:
             raise LoopDetectedError("this request has already passed through a proxy of this kind: it goes in circles")
-        if _FORBIDDEN.search(scope["path"]):
+        if CONTROL_CHARACTER.search(scope["path"]):
             raise InvalidRequestError("the path contains a control character", "bad_path")
         if scope["path"] not in OPEN_PATHS:
             self._access.check(headers)

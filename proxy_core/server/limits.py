@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from starlette.types import Receive
@@ -9,6 +10,9 @@ from starlette.types import Receive
 from proxy_core.config import ServerConfig
 from proxy_core.errors import ClientDisconnectedError, InvalidRequestError, RequestTooLargeError
 from proxy_core.formats import wire_json
+
+#: What must not stand in anything that goes into a head or a URL.
+CONTROL_CHARACTER = re.compile(r"[\r\n\0]")
 
 
 def check_headers(headers: Iterable[tuple[bytes, bytes]], limits: ServerConfig) -> dict[str, str]:
@@ -31,8 +35,8 @@ def check_headers(headers: Iterable[tuple[bytes, bytes]], limits: ServerConfig) 
 
 async def read_body(receive: Receive, headers: dict[str, str], limits: ServerConfig) -> bytes:
     """The request's body; raises `RequestTooLargeError` as soon as it is known to be too long."""
-    encoding = headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    encoding = headers.get("content-encoding", "")
+    if encoding.lower() not in ("", "identity"):
         raise InvalidRequestError(f"content-encoding {encoding!r} is not supported", "bad_encoding", status_code=415)
     declared = headers.get("content-length", "0")
     _check_size(int(declared) if declared.isdecimal() else 0, limits)
@@ -59,3 +63,9 @@ def check_depth(body: bytes, limits: ServerConfig) -> None:
     """Refuse JSON nested so deeply that decoders would trip over it."""
     if wire_json.deeper_than(body, limits.max_json_depth):
         raise InvalidRequestError(f"the request body nests deeper than {limits.max_json_depth}", "nesting_too_deep")
+
+
+def check_model(model: str) -> None:
+    """Refuse a model name that could break out of a line, wherever an upstream wants to see it."""
+    if CONTROL_CHARACTER.search(model):
+        raise InvalidRequestError("model: it contains a control character", "bad_model", details={"param": "model"})

@@ -25,7 +25,7 @@ class ClientStream:
         self._interval = keep_alive
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
-        self._lock = asyncio.Lock()
+        self._writing = False
         self._comment: asyncio.Task[None] | None = None
         self._timer = self._loop.call_later(keep_alive, self._tick)
         self.started = False
@@ -33,15 +33,22 @@ class ClientStream:
 
     async def write(self, data: bytes, last: bool = False) -> None:
         """Send bytes at once; with `last`, end the response."""
-        async with self._lock:
-            if self.ended:
-                return
-            self._last = self._loop.time()
-            if not self.started:
-                self.started = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": self._headers()})
-            self.ended = last
-            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        if self._comment is not None:
+            await self._comment
+            self._comment = None
+        await self._write(data, last)
+
+    async def _write(self, data: bytes, last: bool = False) -> None:
+        if self.ended:
+            return
+        self._writing = True
+        self._last = self._loop.time()
+        if not self.started:
+            self.started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+        self.ended = last
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        self._writing = False
 
     def close(self) -> None:
         """Stop the keep-alive."""
@@ -51,7 +58,7 @@ class ClientStream:
 
     def _tick(self) -> None:
         silence = self._loop.time() - self._last
-        if silence >= self._interval and not self._lock.locked():
-            self._comment = self._loop.create_task(self.write(KEEP_ALIVE))
+        if silence >= self._interval and not self._writing:
+            self._comment = self._loop.create_task(self._write(KEEP_ALIVE))
             silence = 0.0
         self._timer = self._loop.call_later(max(self._interval - silence, 0.01), self._tick)

@@ -11,6 +11,7 @@ import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ from proxy_core.upstream.headers import LOOP_GUARD_HEADER
 
 #: Idle connections are closed before the usual 60 s of servers and balancers, so that few requests meet a dead one.
 KEEP_ALIVE_SECONDS = 30.0
+
+#: aiohttp holds up to twice this for a client that does not read; its own default comes to half a megabyte.
+READ_BUFFER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 
 
 class Engine:
@@ -61,6 +66,9 @@ class Engine:
             timeout=aiohttp.ClientTimeout(
                 total=self.timeouts.total, sock_connect=self.timeouts.connect, sock_read=self.timeouts.first_byte
             ),
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
 
     async def request(self, method: str, url: URL, *, data: Any, **options: Any) -> aiohttp.ClientResponse:
@@ -121,6 +129,7 @@ class UpstreamClient(httpx.AsyncClient):
             timeout=httpx.Timeout(timeouts.first_byte, connect=timeouts.connect),
         )
         self.engine = engine
+        self.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # one caller's are no other's
 
 
 class EngineTransport(httpx.AsyncBaseTransport):

@@ -1,4 +1,4 @@
-"""One pooled connection, with two things that aiohttp's own does not tell apart.
+"""One pooled connection, with two things that aiohttp's own does not tell apart, and a cheaper read timeout.
 
 Upstreams close idle connections, and now and then just as the next request is on its way. That request may go out
 again: nobody has begun to answer it. One that dies later, or on a fresh connection, may have been worked on.
@@ -27,6 +27,7 @@ class PooledConnection(ResponseHandler):
     _requests = 0
     _answered = False
     _asked_at = 0.0
+    _active_at = 0.0
 
     def set_response_params(self, **params: Any) -> None:  # called once for each request
         self._requests += 1
@@ -45,6 +46,24 @@ class PooledConnection(ResponseHandler):
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         super().set_exception(StaleConnectionError(str(exc)) if self._is_stale(exc) else exc, *cause)
+
+    def start_timeout(self) -> None:
+        self._drop_timeout()
+        self._reschedule_timeout()
+
+    def _reschedule_timeout(self) -> None:
+        """aiohttp cancels and makes a timer at every read; this one rings once, and looks at the clock then."""
+        self._active_at = self._loop.time()
+        if self._read_timeout and self._read_timeout_handle is None:
+            self._read_timeout_handle = self._loop.call_later(self._read_timeout, self._on_read_timeout)
+
+    def _on_read_timeout(self) -> None:
+        silence = self._loop.time() - self._active_at
+        if self._read_timeout and silence < self._read_timeout:
+            self._read_timeout_handle = self._loop.call_later(self._read_timeout - silence, self._on_read_timeout)
+        else:
+            self._read_timeout_handle = None
+            super()._on_read_timeout()
 
     def _is_stale(self, error: BaseException) -> bool:
         return (

@@ -66,7 +66,8 @@ def network_error(error: Exception, url: str) -> LLMProxyError:
 
 
 def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
 def status_error(message: str, code: str | None, status: int, headers: Mapping[str, str]) -> LLMProxyError:

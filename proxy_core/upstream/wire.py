@@ -81,6 +81,7 @@ class AiohttpWire:
             raise network_error(error, url) from error
         if (connection := response.connection) is not None and connection.protocol is not None:
             connection.protocol.read_timeout = engine.timeouts.idle
+            connection.protocol.start_timeout()
         return AiohttpWireResponse(response, url)
 
 

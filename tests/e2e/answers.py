@@ -45,7 +45,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer in no SDK's words; `native` is the SDK's own object, `finish` is `stop`, `tools` or `length`."""
+    """An answer in no SDK's words; `finish` is `stop`, `tools`, `length` or `refused`; `native` is the SDK's object."""
 
     text: str
     thinking: str

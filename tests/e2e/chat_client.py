@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tests.e2e.answers import KEY, Answer, Call, Counts, Question, Way
 
-FINISH = {"stop": "stop", "tool_calls": "tools", "length": "length"}
+FINISH = {"stop": "stop", "tool_calls": "tools", "length": "length", "content_filter": "refused"}
 _COMPLETION: TypeAdapter[ChatCompletion] = TypeAdapter(ChatCompletion)
 _CHUNK: TypeAdapter[ChatCompletionChunk] = TypeAdapter(ChatCompletionChunk)
 _ERROR: TypeAdapter[ErrorObject] = TypeAdapter(ErrorObject)

@@ -12,7 +12,13 @@ from pydantic import TypeAdapter
 
 from tests.e2e.answers import KEY, Answer, Call, Counts, Question, Way
 
-FINISH = {"end_turn": "stop", "tool_use": "tools", "max_tokens": "length"}
+FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tools",
+    "max_tokens": "length",
+    "refusal": "refused",
+}
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 _EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 _ERROR: TypeAdapter[ErrorResponse] = TypeAdapter(ErrorResponse)

@@ -63,7 +63,7 @@ def test_anthropics_signature_goes_to_nobody_else(client: Client, way: Way, upst
     else:
         assert SIGNATURE not in sent
         assert THOUGHT not in sent
-        assert "thinking" in answer.dropped
+        assert "reasoning" in answer.dropped
 
 
 def test_nobody_elses_thinking_is_shown_to_anthropic(client: Client, way: Way, upstream: FaultUpstream) -> None:
@@ -104,7 +104,7 @@ def test_the_drop_is_told_when_thinking_cannot_go_back(
     answer = client.ask(way, f"openai:{model}", client.next_turn(question, first, {first.calls[0].id: "5"}))
     assistant = upstream.log.of(model)[-1].json["messages"][1]
     assert not {"reasoning_content", "reasoning_details"} & assistant.keys()
-    assert "thinking" in answer.dropped
+    assert "reasoning" in answer.dropped
 
 
 @pytest.mark.parametrize("effort", ["low", "high"])

@@ -75,7 +75,10 @@ def test_a_body_whose_model_stays_is_the_very_same_object():
         (b'{"t":"\\"model\\":\\"b\\"","model":"a"}', b'{"t":"\\"model\\":\\"b\\"","model":"N"}'),
         (b'{"t":"model","model":"a"}', b'{"t":"model","model":"N"}'),
         (b'\xef\xbb\xbf{"model":"a"}', b'\xef\xbb\xbf{"model":"N"}'),
-        (b'{"model":"a","u":"\\ud83d","n":18446744073709551617}', b'{"model":"N","u":"\\ud83d","n":18446744073709551617}'),
+        (
+            b'{"model":"a","u":"\\ud83d","n":18446744073709551617}',
+            b'{"model":"N","u":"\\ud83d","n":18446744073709551617}',
+        ),
         (b'{"model":"a","n":NaN,"e":1e999,"f":1.0}', b'{"model":"N","n":NaN,"e":1e999,"f":1.0}'),
         (b'{"model":"a\\"\\\\","b":"\xff"}', b'{"model":"N","b":"\xff"}'),
     ],

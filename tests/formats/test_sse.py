@@ -11,7 +11,7 @@ from proxy_core.formats.sse import KEEP_ALIVE, Event, EventSplitter, WholeEvents
 from tests.support.cuts import pieces_of
 
 # U+2028, U+0085 and form feed end lines for `str.splitlines`, not for SSE.
-TEXT = st.text(st.sampled_from("a:{}\"\\ é☕😀\u2028\u0085\x0c\v"), max_size=12)
+TEXT = st.text(st.sampled_from('a:{}"\\ é☕😀\u2028\u0085\x0c\v'), max_size=12)
 NAMES = st.sampled_from(["message_start", "ping", "x"])
 BLOCKS = st.one_of(
     TEXT.map(lambda text: [f"data: {text}"]),

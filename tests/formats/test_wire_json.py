@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy_core.formats.wire_json import deeper_than, dumps, loads, structure
 
-STRINGS = st.text(st.sampled_from("a\"\\{}[]:, é☕😀\n"), max_size=8)
+STRINGS = st.text(st.sampled_from('a"\\{}[]:, é☕😀\n'), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | STRINGS
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=4), max_leaves=30
@@ -90,7 +90,7 @@ def test_an_endless_number_is_no_crash():
 @pytest.mark.parametrize(
     "text",
     [b"", b"nul", b"{", b'{"a"}', b"[1,]", b"\xff\xfe", b"[" * 100_000, b"[" * 5000 + b"]" * 5000, b"9" * 5000 + b"x"],
-    ids=lambda text: repr(text[:8]),
+    ids=lambda text: f"{text[:8]!r} of {len(text)}",
 )
 def test_junk_raises_value_error_and_nothing_else(text):
     with pytest.raises(ValueError, match="."):

@@ -1,6 +1,7 @@
 """If you hang up, the provider stops: the upstream's socket closes at most 50 ms (p99) after the client's."""
 
 import asyncio
+import os
 import random
 import sys
 import time
@@ -82,14 +83,22 @@ def delays_of(proxy: RunningProxy, upstream: FaultUpstream, phase: Phase) -> lis
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_the_upstream_stops_when_the_client_hangs_up(proxy, upstream, phase, capsys):
-    for _ in range(3):  # the promise is for a machine that is not busy with something else
+    for _ in range(3):
         delays = delays_of(proxy, upstream, PHASES[phase])
         median, p99 = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
         if p99 <= P99_SECONDS:
             break
     with capsys.disabled():
         sys.stdout.write(f"\n{phase}: p50 {median * 1000:.2f} ms, p99 {p99 * 1000:.2f} ms, of {len(delays)}\n")
+    assert median <= P99_SECONDS / 5
+    if p99 > P99_SECONDS and machine_is_busy():
+        pytest.skip(f"the machine is busy with something else: p99 {p99 * 1000:.0f} ms")
     assert p99 <= P99_SECONDS
+
+
+def machine_is_busy() -> bool:
+    """Whether more is running than there are processors, so that a delay says nothing about us."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 def test_a_hang_up_is_not_the_backend_s_fault(proxy, upstream):

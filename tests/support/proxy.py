@@ -26,8 +26,9 @@ POLL = 0.01
 
 _SERVE = (
     "import sys, uvicorn; from proxy_core.server.app import create_app;"
+    "from proxy_core.server.http1 import HttpProtocol;"
     "uvicorn.run(create_app(), host=sys.argv[1], port=int(sys.argv[2]), lifespan='on', log_config=None,"
-    " access_log=False, timeout_graceful_shutdown=1)"
+    " http=HttpProtocol, access_log=False, timeout_graceful_shutdown=1)"
 )
 
 
@@ -104,9 +105,21 @@ class RunningProxy:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Got:
         """GET `path`."""
+        return self._request("GET", path, None, headers)
+
+    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Got:
+        """POST `body` as JSON to `path`."""
+        return self._request("POST", path, json.dumps(body).encode(), headers)
+
+    def chat(self, model: str, **fields: Any) -> Got:
+        """A chat of one line, in Chat Completions."""
+        messages = [{"role": "user", "content": "Hi"}]
+        return self.post("/v1/chat/completions", {"model": model, "messages": messages, **fields})
+
+    def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Got:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
         try:
-            connection.request("GET", path, headers=dict(headers or {}))
+            connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()
             return Got(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from llm_proxy_local.engine import (
+from llm_proxy_local.generation import (
     EngineError,
     Generation,
     ModelFailedError,

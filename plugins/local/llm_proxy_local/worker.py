@@ -1,8 +1,8 @@
-"""The model process: a script, started by `process.py` and by nobody else.
+"""The model process: `python -m llm_proxy_local.worker`, started by `process.py` and by nobody else.
 
-A process of its own, because the binding holds the interpreter's lock while it loads (0.4 s for the smallest model)
-and while it shuts down (5 s), either of which would stall every request of the proxy. It ends when its standard input
-does, so it never outlives the proxy.
+A process of its own, because the binding holds the interpreter's lock while it loads (0.4 s for the smallest model,
+much longer for others) and, when it is shut down in the middle of a prompt, to the end of the batch (5 s were seen):
+either would stall every request of the proxy. It ends when its standard input does, so it never outlives the proxy.
 
 Lines of JSON on standard input: first the settings (`ModelSettings`), then `{"id": 1, "body": {…}}` to generate and
 `{"cancel": 1}` to stop. On standard output: `{"ready": true}` or `{"failed": "why"}`, then for each id any number of
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def leave() -> None:
-    """End the process now; an orderly shutdown of llama.cpp takes seconds."""
+    """End the process now; an orderly shutdown of llama.cpp would wait for the batch it computes."""
     os._exit(0)
 
 

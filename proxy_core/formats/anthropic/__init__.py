@@ -10,6 +10,7 @@ from proxy_core.domain.stream import StreamChunk
 from proxy_core.formats.anthropic import errors, models, request, request_encode, response, stream, usage
 from proxy_core.formats.anthropic.fields import NAME
 from proxy_core.formats.anthropic.stream_encode import MessagesStreamEncoder
+from proxy_core.formats.anthropic.text_event import decode_text_event
 from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
 
 __all__ = ["AnthropicFormat"]
@@ -41,6 +42,10 @@ class AnthropicFormat(WireFormat):
 
     def encode_response(self, response_: DomainResponse, options: RenderOptions) -> dict[str, Any]:
         return response.encode_response(response_, options)
+
+    def decode_block(self, block: bytes) -> StreamChunk | None:
+        text = decode_text_event(block)
+        return super().decode_block(block) if text is None else text
 
     def decode_payload(self, payload: dict[str, Any]) -> StreamChunk | None:
         return stream.decode_payload(payload)

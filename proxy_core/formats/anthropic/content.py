@@ -62,9 +62,7 @@ def _native(block: Json, _: str) -> Part:
 def _text(block: Json, path: str) -> Part:
     return TextPart(
         text=required(block, "text", str, path),
-        citations=[
-            decode_citation(raw) for _, raw in objects(block.get("citations"), join(path, "citations"))
-        ],
+        citations=[decode_citation(raw) for _, raw in objects(block.get("citations"), join(path, "citations"))],
         extras=leftovers(block, _TEXT_FIELDS),
     )
 

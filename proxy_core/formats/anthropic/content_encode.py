@@ -18,8 +18,9 @@ from proxy_core.domain.content import (
     ToolResultPart,
 )
 from proxy_core.domain.request import DomainRequest
+from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content import text_block
-from proxy_core.formats.anthropic.fields import NAME, NOTE, Json, join
+from proxy_core.formats.anthropic.fields import NAME, Json, join
 from proxy_core.formats.anthropic.media import encode_media
 from proxy_core.formats.anthropic.tools import tool_id, tool_input
 
@@ -38,9 +39,8 @@ def _encode_part(part: Part, request: DomainRequest, path: str) -> Json | None:
 
 def record_foreign(extras: Extras, request: DomainRequest) -> None:
     """Record the fields that only another format knows."""
-    for name, fields in extras.items():
-        if name != NAME:
-            request.drop(*(field for field in fields if not field.startswith(NOTE)))
+    if extras:
+        request.drop(*losses.of_foreign(extras, NAME))
 
 
 def _text(part: TextPart, request: DomainRequest, _: str) -> Json | None:
@@ -67,7 +67,7 @@ def _reasoning(part: ReasoningPart, request: DomainRequest, _: str) -> Json | No
     """Back to the issuer unchanged, empty text and all; anybody else's is not Anthropic's to read."""
     block = own_reasoning(part)
     if block is None:
-        request.drop("reasoning")
+        request.drop(*losses.of_reasoning(part))
     return block
 
 
@@ -109,7 +109,7 @@ def simplest(blocks: list[Json]) -> str | list[Json]:
 def _native(part: NativePart, request: DomainRequest, _: str) -> Json | None:
     if part.format == NAME:
         return part.data
-    request.drop(str(part.data.get("type", part.format)))
+    request.drop(*losses.of_native(part))
     return None
 
 

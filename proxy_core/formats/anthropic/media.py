@@ -36,9 +36,7 @@ def encode_media(part: MediaPart, request: DomainRequest, path: str) -> Json:
 
 
 def _unsupported(path: str, what: str) -> InvalidRequestError:
-    return invalid(
-        path, f"the Messages API does not take {what}; choose a model of another provider, or leave it out"
-    )
+    return invalid(path, f"the Messages API does not take {what}; choose a model of another provider, or leave it out")
 
 
 def _source(part: MediaPart, request: DomainRequest, path: str) -> Json:

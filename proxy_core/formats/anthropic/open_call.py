@@ -9,8 +9,7 @@ from proxy_core.formats import wire_json
 class OpenCall:
     """The arguments of one streamed call, and whether they are complete. Free text goes out as `{"input": "..."}`."""
 
-    def __init__(self, kind: ToolKind, upstream_id: str | None) -> None:
-        self.upstream_id = upstream_id
+    def __init__(self, kind: ToolKind) -> None:
         self._is_text = kind == "custom"
         self._pieces: list[str] = []
         self._checked = 0

@@ -22,6 +22,7 @@ from typing import Final
 
 from proxy_core.domain.content import MediaPart, Part
 from proxy_core.domain.request import DomainRequest, Message
+from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content_encode import encode_parts, record_foreign, simplest
 from proxy_core.formats.anthropic.fields import NAME, Json, invalid
 from proxy_core.formats.anthropic.thinking import encode_effort, encode_thinking, is_thinking
@@ -103,9 +104,7 @@ def _turns(request: DomainRequest, start: int) -> list[Json]:
     turns = [_in_order(turn, request) for turn in turns]
     if turns and turns[-1]["role"] == "assistant" and request.source_format != NAME:
         _trim_end(turns[-1]["content"])
-    return [
-        {**turn, "content": simplest(turn["content"])} if turn["content"] else _bare(turn) for turn in turns
-    ]
+    return [{**turn, "content": simplest(turn["content"])} if turn["content"] else _bare(turn) for turn in turns]
 
 
 def _add_turn(turns: list[Json], role: str, message: Message, blocks: list[Json]) -> None:
@@ -193,7 +192,7 @@ def _tools(request: DomainRequest) -> Json:
 def _stop(request: DomainRequest) -> list[str] | None:
     visible = [text for text in request.stop if text.strip()]
     if len(visible) < len(request.stop):
-        request.drop("stop")
+        request.drop(losses.client_word(request, "stop"))
     return visible or None
 
 

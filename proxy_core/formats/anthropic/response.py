@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from proxy_core.domain.content import (
     Citation,
+    MediaPart,
     NativePart,
     Part,
     ReasoningPart,
@@ -17,6 +18,7 @@ from proxy_core.domain.content import (
 )
 from proxy_core.domain.response import Choice, DomainResponse, Usage
 from proxy_core.errors import BackendError, InvalidRequestError
+from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content import decode_content, text_block
 from proxy_core.formats.anthropic.content_encode import own_reasoning
 from proxy_core.formats.anthropic.errors import decode_error, encode_error
@@ -26,9 +28,7 @@ from proxy_core.formats.anthropic.tools import tool_input
 from proxy_core.formats.anthropic.usage import decode_usage, encode_usage
 from proxy_core.formats.base import RenderOptions
 
-_FIELDS = frozenset(
-    {"content", "id", "model", "role", "stop_details", "stop_reason", "stop_sequence", "type", "usage"}
-)
+_FIELDS = frozenset({"content", "id", "model", "role", "stop_details", "stop_reason", "stop_sequence", "type", "usage"})
 
 
 def decode_response(body: Json) -> DomainResponse:
@@ -66,13 +66,27 @@ def encode_response(response: DomainResponse, options: RenderOptions) -> Json:
     if response.error is not None:
         return encode_error(response.error, options.request_id)
     choice = response.choices[0] if response.choices else Choice()
-    called = any(isinstance(part, ToolCallPart) for part in choice.content)
     stop = encode_stop(
-        choice.finish_reason, choice.native_finish_reason, choice.stop_sequence, called, choice.extras
+        choice.finish_reason,
+        choice.native_finish_reason,
+        choice.stop_sequence,
+        choice.extras,
+        called=any(isinstance(part, ToolCallPart) for part in choice.content),
+        refused=any(isinstance(part, RefusalPart) for part in choice.content),
     )
+    response.drop(*_losses(response, choice))
     content = [block for part in _said(choice) if (block := _encode_part(part)) is not None]
     body = message_body(response.id, options.model, response.usage)
     return {**response.extra(NAME), **body, "content": content, **stop}
+
+
+def _losses(response: DomainResponse, choice: Choice) -> Iterator[str]:
+    if len(response.choices) > 1:
+        yield "choices"
+    if choice.logprobs is not None:
+        yield "logprobs"
+    for part in choice.content:
+        yield from _LOSSES[type(part)](part) if type(part) in _LOSSES else ()
 
 
 def _said(choice: Choice) -> list[Part]:
@@ -148,6 +162,12 @@ def _native(part: NativePart) -> Json | None:
     return part.data if part.format == NAME else None
 
 
+_LOSSES: dict[type, Callable[[Any], list[str]]] = {
+    MediaPart: lambda _: ["content.media"],
+    NativePart: lambda part: [] if part.format == NAME else losses.of_native(part),
+    ReasoningPart: lambda part: ["signature"] if part.origin != NAME and (part.signature or part.data) else [],
+    TextPart: lambda part: [] if all(map(encode_citation, part.citations)) else ["citations"],
+}
 _ENCODERS: dict[type, Callable[[Any], Json | None]] = {
     NativePart: _native,
     ReasoningPart: _reasoning,

@@ -57,20 +57,27 @@ def decode_stop(holder: Json) -> Stop:
 
 
 def encode_stop(
-    reason: FinishReason | None, native: str | None, sequence: str | None, called: bool, extras: Extras
+    reason: FinishReason | None,
+    native: str | None,
+    sequence: str | None,
+    extras: Extras,
+    *,
+    called: bool,
+    refused: bool,
 ) -> Json:
-    """The three stop fields; `called` tells that the answer holds tool calls, which some providers end with `stop`."""
-    word = _stop_reason(reason, native, sequence, called)
+    """The three stop fields. `called` and `refused` tell that the answer holds tool calls, or a refusal in words: both end
+    with `stop` at some providers (a refusal at OpenAI itself)."""
+    if reason in (None, "stop") and (called or refused):
+        reason = "tool_calls" if called else "refusal"
+    word = _stop_reason(reason, native, sequence)
     fields: Json = {"stop_reason": word, "stop_sequence": sequence if word == "stop_sequence" else None}
     details = extras.get(NAME, {}).get("stop_details") or _details(reason, native)
     return {**fields, "stop_details": details} if details else fields
 
 
-def _stop_reason(reason: FinishReason | None, native: str | None, sequence: str | None, called: bool) -> str:
+def _stop_reason(reason: FinishReason | None, native: str | None, sequence: str | None) -> str:
     if native is not None and _FINISH.get(native) == reason:
         return native
-    if reason in (None, "stop") and called:
-        return "tool_use"
     if reason == "stop" and sequence is not None:
         return "stop_sequence"
     return _REASON.get(reason, "end_turn")

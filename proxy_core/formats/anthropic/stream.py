@@ -1,7 +1,7 @@
 """Stream events to the domain; each event by itself.
 
 What a block is, only its `content_block_start` tells. So `input_json_delta` of a server tool's block becomes a
-`ToolCallDelta` like any other, for an index that no call was opened at: encoders leave such a delta out.
+`ToolCallDelta` like any other, for an index where no call was opened: but for our own, encoders leave such a delta out.
 
 https://docs.claude.com/en/docs/build-with-claude/streaming (2026-11)
 """
@@ -14,6 +14,7 @@ from typing import Any
 from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamChunk,
@@ -64,9 +65,7 @@ def _one(delta: Delta) -> StreamChunk:
 
 def _message_start(payload: Json) -> StreamChunk:
     message = payload["message"]
-    return StreamChunk(
-        id=message.get("id"), model=message.get("model"), usage=decode_usage(message.get("usage"))
-    )
+    return StreamChunk(id=message.get("id"), model=message.get("model"), usage=decode_usage(message.get("usage")))
 
 
 def _message_delta(payload: Json) -> StreamChunk:
@@ -89,14 +88,17 @@ def _error(payload: Json) -> StreamChunk:
 def _block_start(payload: Json) -> StreamChunk | None:
     block = payload["content_block"]
     start = _BLOCK_STARTS.get(block["type"])
-    return StreamChunk(dropped=[block["type"]]) if start is None else start(block, _index(payload))
+    return _native(block, _index(payload)) if start is None else start(block, _index(payload))
+
+
+def _native(data: Json, index: int) -> StreamChunk:
+    """A block (or a delta) that nobody else has."""
+    return _one(NativeDelta(format=NAME, data=data, block=index))
 
 
 def _start_text(block: Json, index: int) -> StreamChunk | None:
     deltas: list[Delta] = [TextDelta(text=block["text"], block=index)] if block.get("text") else []
-    deltas += [
-        CitationDelta(citation=decode_citation(raw), block=index) for raw in block.get("citations") or ()
-    ]
+    deltas += [CitationDelta(citation=decode_citation(raw), block=index) for raw in block.get("citations") or ()]
     return StreamChunk(deltas=deltas) if deltas else None
 
 
@@ -135,7 +137,7 @@ _BLOCK_STARTS: dict[str, Callable[[Json, int], StreamChunk | None]] = {
 def _block_delta(payload: Json) -> StreamChunk | None:
     delta = payload["delta"]
     decode = _DELTAS.get(delta["type"])
-    return None if decode is None else decode(delta, _index(payload))
+    return _native(delta, _index(payload)) if decode is None else decode(delta, _index(payload))
 
 
 def _text_delta(delta: Json, index: int) -> StreamChunk:

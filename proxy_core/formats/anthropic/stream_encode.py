@@ -14,12 +14,14 @@ from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamChunk,
     TextDelta,
     ToolCallDelta,
 )
+from proxy_core.formats import losses
 from proxy_core.formats.anthropic.errors import encode_error
 from proxy_core.formats.anthropic.fields import NAME, Json
 from proxy_core.formats.anthropic.open_call import OpenCall
@@ -31,8 +33,7 @@ from proxy_core.formats.sse import render
 from proxy_core.formats.wire_json import dumps
 
 _TEXT_DELTA = (
-    b"event: content_block_delta\n"
-    b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
 )
 _TEXT_DELTA_END = b"}}\n\n"
 
@@ -55,6 +56,7 @@ class MessagesStreamEncoder(StreamEncoder):
         self._call: OpenCall | None = None
         self._called: dict[int, OpenCall] = {}
         self._waiting: list[Delta] = []
+        self._refused = False
         self._finish: Finish | None = None
 
     def render(self, chunk: StreamChunk) -> bytes:
@@ -65,7 +67,7 @@ class MessagesStreamEncoder(StreamEncoder):
                 isinstance(delta, TextDelta)
                 and self._open == ("text", delta.block)
                 and delta.text
-                and not (delta.choice or chunk.finish)
+                and not (delta.choice or chunk.finish or delta.logprobs)
             ):
                 return self._text_delta + dumps(delta.text) + _TEXT_DELTA_END
         return self._render_any(chunk)
@@ -73,15 +75,15 @@ class MessagesStreamEncoder(StreamEncoder):
     def _render_any(self, chunk: StreamChunk) -> bytes:
         data = self._start(chunk.id)
         self._finish = next((finish for finish in chunk.finish if finish.choice == 0), self._finish)
+        if any(delta.choice for delta in chunk.deltas):
+            self.drop("choices")
         return data + b"".join([self._write(delta) for delta in chunk.deltas if delta.choice == 0])
 
     def _start(self, identifier: str | None) -> bytes:
         if self._started:
             return b""
         self._started = True
-        return _event(
-            {"type": "message_start", "message": message_body(identifier, self.options.model, self.usage)}
-        )
+        return _event({"type": "message_start", "message": message_body(identifier, self.options.model, self.usage)})
 
     # one delta
 
@@ -97,19 +99,19 @@ class MessagesStreamEncoder(StreamEncoder):
     def _continues_call(self, delta: Delta) -> bool:
         if not isinstance(delta, ToolCallDelta) or self._call is None:
             return False
-        return self._called.get(delta.index) is self._call and not delta.begins_another(self._call.upstream_id)
+        return self._called.get(delta.index) is self._call
 
     def _may_wait(self, delta: Delta) -> bool:
-        """Nothing waits for a call that is over: who numbers blocks has finished one before the next begins, and so has
-        who uses its index again."""
-        if isinstance(delta, ToolCallDelta):
-            return self._called.get(delta.index) is not self._call
-        return delta.block is None
+        """Who numbers blocks has finished one before the next begins."""
+        return isinstance(delta, ToolCallDelta) or delta.block is None
 
     def _text(self, delta: TextDelta | RefusalDelta) -> bytes:
+        if isinstance(delta, TextDelta) and delta.logprobs is not None:
+            self.drop("logprobs")
         if not delta.text or (isinstance(delta, RefusalDelta) and self._is_explained()):
             return b""
         kind = "text" if isinstance(delta, TextDelta) else "refusal"
+        self._refused = self._refused or kind == "refusal"
         return self._text_block(kind, delta.block) + self._text_delta + dumps(delta.text) + _TEXT_DELTA_END
 
     def _is_explained(self) -> bool:
@@ -126,11 +128,10 @@ class MessagesStreamEncoder(StreamEncoder):
     def _citation(self, delta: CitationDelta) -> bytes:
         citation = encode_citation(delta.citation)
         if citation is None:
+            self.drop("citations")
             return b""
         block = delta.block if delta.block is not None or self._open is None else self._open[1]
-        return self._text_block("text", block) + self._delta(
-            {"type": "citations_delta", "citation": citation}
-        )
+        return self._text_block("text", block) + self._delta({"type": "citations_delta", "citation": citation})
 
     def _reasoning(self, delta: ReasoningDelta) -> bytes:
         """Text of anybody's; signatures and redacted data only of Anthropic's own."""
@@ -138,6 +139,8 @@ class MessagesStreamEncoder(StreamEncoder):
         if own and delta.data is not None:
             block = {"type": "redacted_thinking", "data": delta.data}
             return self._begin(("redacted", delta.block), block) + self._close()
+        if not own and (delta.signature or delta.data):
+            self.drop("signature")
         signature = delta.signature if own else None
         if not (delta.text or signature):
             return b""
@@ -157,15 +160,24 @@ class MessagesStreamEncoder(StreamEncoder):
     def _tool_call(self, delta: ToolCallDelta) -> bytes:
         data = b""
         call = self._called.get(delta.index)
-        if call is None or delta.begins_another(call.upstream_id):
-            if not delta.name:
-                return b""  # nobody opened it: the input of a server tool
-            call = self._called[delta.index] = OpenCall(delta.kind, delta.id)
+        if call is None:
+            if not delta.name:  # the input of a server tool
+                return self._input(delta.arguments) if self._open == ("native", delta.index) else b""
+            call = self._called[delta.index] = OpenCall(delta.kind)
             data = self._begin(("tool_use", delta.index), _tool_use(delta))
             self._call = call
         if call is not self._call:
             return b""  # its JSON was whole already
         return data + self._input(call.feed(delta.arguments)) + self._resume()
+
+    def _native(self, delta: NativeDelta) -> bytes:
+        """A block that only Anthropic has, or a delta of a kind not known here."""
+        if delta.format != NAME:
+            self.drop(*losses.of_native(delta))
+            return b""
+        if not str(delta.data.get("type")).endswith("_delta"):
+            return self._begin(("native", delta.block), delta.data)
+        return self._delta(delta.data) if self._open is not None and self._open[1] == delta.block else b""
 
     def _input(self, piece: str) -> bytes:
         return self._delta({"type": "input_json_delta", "partial_json": piece}) if piece else b""
@@ -179,6 +191,7 @@ class MessagesStreamEncoder(StreamEncoder):
 
     _WRITERS: ClassVar[dict[type, Callable[[MessagesStreamEncoder, Any], bytes]]] = {
         CitationDelta: _citation,
+        NativeDelta: _native,
         ReasoningDelta: _reasoning,
         RefusalDelta: _text,
         TextDelta: _text,
@@ -194,9 +207,7 @@ class MessagesStreamEncoder(StreamEncoder):
         data = self._close()
         self._open = key
         self._blocks += 1
-        return data + _event(
-            {"type": "content_block_start", "index": self._blocks - 1, "content_block": block}
-        )
+        return data + _event({"type": "content_block_start", "index": self._blocks - 1, "content_block": block})
 
     def _close(self) -> bytes:
         if self._open is None:
@@ -223,12 +234,11 @@ class MessagesStreamEncoder(StreamEncoder):
         return data + self._message_delta() + _event({"type": "message_stop"})
 
     def _message_delta(self) -> bytes:
-        end = self._finish
-        called = bool(self._called)
+        end, said = self._finish, {"called": bool(self._called), "refused": self._refused}
         if end is None:
-            stop = encode_stop(None, None, None, called, {})
+            stop = encode_stop(None, None, None, {}, **said)
         else:
-            stop = encode_stop(end.reason, end.native, end.stop_sequence, called, end.extras)
+            stop = encode_stop(end.reason, end.native, end.stop_sequence, end.extras, **said)
         return _event({"type": "message_delta", "delta": stop, "usage": encode_usage(self.usage)})
 
     def render_error(self, error: ErrorInfo) -> bytes:

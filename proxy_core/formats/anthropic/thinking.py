@@ -73,7 +73,7 @@ def encode_thinking(request: DomainRequest) -> Json | None:
     own = request.source_format == NAME
     thinking = _thinking(settings, own) | settings.extra(NAME)
     if not own and _forces_tool(request) and is_thinking(thinking):
-        request.drop("reasoning_effort" if request.source_format == "openai" else "reasoning")
+        request.drop("reasoning")
         return None
     return thinking or None
 

@@ -62,16 +62,25 @@ def decode_tool_choice(body: Json) -> tuple[ToolChoice | None, bool | None]:
 
 
 def encode_tools(request: DomainRequest) -> list[Json]:
-    """The tools that can be offered; those only another format knows are dropped."""
-    return [encoded for tool in request.tools if (encoded := _encode_tool(tool, request)) is not None]
+    """The tools that can be offered; those only another format knows are dropped. Of a tool that may not be called the
+    model is not told: the Messages API has no other way to forbid it."""
+    allowed = request.tool_choice.allowed if request.tool_choice is not None else []
+    wanted = [tool for tool in request.tools if not allowed or tool.name in allowed]
+    if not {*allowed} <= {tool.name for tool in wanted if _can_offer(tool)}:
+        request.drop("tool_choice.allowed_tools")
+    return [encoded for tool in wanted if (encoded := _encode_tool(tool, request)) is not None]
+
+
+def _can_offer(tool: Tool) -> bool:
+    return tool.kind != "native" or tool.native_format == NAME
 
 
 def _encode_tool(tool: Tool, request: DomainRequest) -> Json | None:
-    if tool.kind == "native":
-        if tool.native_format == NAME:
-            return tool.native
+    if not _can_offer(tool):
         request.drop(f"tools.{tool.name}")
         return None
+    if tool.kind == "native":
+        return tool.native
     encoded: Json = {"name": tool.name, "input_schema": _schema(tool)}
     if tool.description:
         encoded["description"] = tool.description

@@ -19,6 +19,7 @@ from proxy_core.formats.openai.errors import decode_error, encode_error
 from proxy_core.formats.openai.request import decode_request, encode_request
 from proxy_core.formats.openai.response import decode_response, encode_response
 from proxy_core.formats.openai.stream import decode_chunk
+from proxy_core.formats.openai.text_chunk import decode_text_chunk
 from proxy_core.formats.openai.usage import usage_of_body
 
 __all__ = ["ChatStreamEncoder", "Dialect", "OpenAIFormat"]
@@ -54,6 +55,10 @@ class OpenAIFormat(WireFormat):
 
     def encode_response(self, response: DomainResponse, options: RenderOptions) -> dict[str, Any]:
         return encode_response(response, options)
+
+    def decode_block(self, block: bytes) -> StreamChunk | None:
+        text = decode_text_chunk(block[6:]) if block.startswith(b"data: ") else None
+        return super().decode_block(block) if text is None else text
 
     def decode_payload(self, payload: dict[str, Any]) -> StreamChunk | None:
         return decode_chunk(payload)

@@ -14,16 +14,17 @@ from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
     ToolCallDelta,
 )
 from proxy_core.formats.openai.calls import INPUT, minted_id
-from proxy_core.formats.openai.fields import note, own_fields
+from proxy_core.formats.openai.fields import dicts, note, own_fields
 from proxy_core.formats.openai.finish import write_finish
 from proxy_core.formats.openai.reasoning import entries_of
-from proxy_core.formats.openai.response import write_citation
+from proxy_core.formats.openai.response import message_fields, write_citation
 
 _NOTHING = object()
 
@@ -31,12 +32,11 @@ _NOTHING = object()
 class Call:
     """A tool call that has been opened."""
 
-    __slots__ = ("has_arguments", "index", "kind", "legacy", "upstream_id")
+    __slots__ = ("has_arguments", "index", "kind", "legacy")
 
     def __init__(self, index: int, delta: ToolCallDelta) -> None:
         self.index = index
         self.kind = delta.kind
-        self.upstream_id = delta.id
         self.has_arguments = bool(delta.arguments)
         self.legacy = note(delta.extras, "legacy") is True
 
@@ -64,6 +64,7 @@ class ChoiceWriter:
         self._details = 0
         self._open_detail: Any = _NOTHING
         self._citations: list[tuple[Citation, int]] = []
+        self._annotations: list[dict[str, Any]] = []
 
     def write(self, delta: Delta) -> dict[str, Any] | None:
         """The `delta` to send now, if there is one."""
@@ -107,33 +108,37 @@ class ChoiceWriter:
 
     def tool_call(self, delta: ToolCallDelta) -> dict[str, Any] | None:
         call = self._open_calls.get(delta.index)
-        if _opens(delta, call):
-            return self._open_call(delta)
-        return call.piece(delta.arguments) if call and delta.arguments else None
+        if call is None:
+            return self._open_call(delta) if delta.name else None
+        return call.piece(delta.arguments) if delta.arguments else None
 
     def _open_call(self, delta: ToolCallDelta) -> dict[str, Any]:
         call = Call(len(self._calls), delta)
         self._calls.append(call)
         self._open_calls[delta.index] = call
-        inner = {"name": delta.name or "", INPUT[delta.kind]: delta.arguments}
+        inner = {"name": delta.name, INPUT[delta.kind]: delta.arguments}
         if call.legacy:
             return {"function_call": inner}
         entry = {"index": call.index, "id": delta.id or minted_id(), "type": delta.kind, delta.kind: inner}
         return {"tool_calls": [entry | own_fields(delta.extras)]}
 
+    def native(self, delta: NativeDelta) -> dict[str, Any] | None:
+        """Fields that only a Chat client understands; annotations wait for the end, as citations do."""
+        fields = dict(message_fields(delta) or {})
+        self._annotations += dicts(fields.pop("annotations", None))
+        return fields or None
+
     def last_deltas(self) -> list[dict[str, Any]]:
         """What is still to be said before the finish: arguments that never came, and citations."""
         silent = [call for call in self._calls if call.kind == "function" and not call.has_arguments]
         deltas = [call.piece("{}") for call in silent]
-        if self._citations:
-            deltas.append({"annotations": self._annotations()})
+        if annotations := self._written_citations() + self._annotations:
+            deltas.append({"annotations": annotations})
         return deltas
 
-    def _annotations(self) -> list[dict[str, Any]]:
+    def _written_citations(self) -> list[dict[str, Any]]:
         self._block_ends[self._block_start] = self.length
-        return [
-            write_citation(citation, start, self._block_ends[start]) for citation, start in self._citations
-        ]
+        return [write_citation(citation, start, self._block_ends[start]) for citation, start in self._citations]
 
     def finish_fields(self) -> dict[str, Any]:
         """`finish_reason` and what goes with it, derived where the upstream gave none."""
@@ -143,18 +148,7 @@ class ChoiceWriter:
         if finish is None:
             return {**write_finish(None, None, calls=called)}
         fields = write_finish(finish.reason, finish.native, calls=called, refused=self._refused)
-        return (
-            {**fields, "stop_reason": finish.stop_sequence}
-            if finish.stop_sequence is not None
-            else {**fields}
-        )
-
-
-def _opens(delta: ToolCallDelta, call: Call | None) -> bool:
-    """Whether this piece begins a call."""
-    if call is None:
-        return bool(delta.name or delta.arguments or delta.id)
-    return delta.begins_another(call.upstream_id)
+        return {**fields, "stop_reason": finish.stop_sequence} if finish.stop_sequence is not None else {**fields}
 
 
 _DELTAS: dict[type, Callable[[ChoiceWriter, Any], dict[str, Any] | None]] = {
@@ -163,4 +157,5 @@ _DELTAS: dict[type, Callable[[ChoiceWriter, Any], dict[str, Any] | None]] = {
     ReasoningDelta: ChoiceWriter.reasoning,
     ToolCallDelta: ChoiceWriter.tool_call,
     CitationDelta: ChoiceWriter.citation,
+    NativeDelta: ChoiceWriter.native,
 }

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import MediaPart, NativePart, Part, ReasoningPart, ToolCallPart, ToolResultPart
 from proxy_core.domain.request import DomainRequest
-from proxy_core.formats.openai.fields import FORMAT, NOTE, own_fields
+from proxy_core.formats import losses
+from proxy_core.formats.openai.fields import FORMAT, own_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,7 @@ class Dialect:
     stream_usage: bool = True
 
 
-_NAMES: dict[type, str] = {
-    MediaPart: "media",
-    ReasoningPart: "thinking",
-    ToolCallPart: "tool_call",
-    ToolResultPart: "tool_result",
-}
+_KINDS: dict[type, str] = {MediaPart: "media", ToolCallPart: "tool_call", ToolResultPart: "tool_result"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +52,22 @@ class Target:
 
     def own(self, extras: Extras) -> dict[str, Any]:
         """Our own wire fields; those of other formats are recorded as dropped."""
-        for name, fields in extras.items():
-            if name != FORMAT:
-                self.request.drop(*(field for field in fields if not field.startswith(NOTE)))
+        if not extras:
+            return {}
+        self.request.drop(*losses.of_foreign(extras, FORMAT))
         return own_fields(extras)
 
     def note_dropped(self, parts: Iterable[Part]) -> None:
         """Record parts that have no place where they stand."""
         for part in parts:
-            if isinstance(part, NativePart):
-                self.request.drop(str(part.data.get("type") or part.format))
-            else:
+            self.request.drop(*_names(part))
+            if not isinstance(part, NativePart):
                 self.own(part.extras)
-                self.request.drop(_NAMES.get(type(part), "content"))
+
+
+def _names(part: Part) -> list[str]:
+    if isinstance(part, NativePart):
+        return losses.of_native(part)
+    if isinstance(part, ReasoningPart):
+        return losses.of_reasoning(part)
+    return [f"messages.content.{_KINDS.get(type(part), 'text')}"]

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from proxy_core.domain.request import Effort, ReasoningSettings
+from proxy_core.formats import losses
 from proxy_core.formats.openai.dialect import Dialect, Target
 from proxy_core.formats.openai.fields import FORMAT, Fields
 
@@ -39,9 +40,7 @@ def _effort_for_budget(budget: int) -> Effort:
 
 def decode_effort(fields: Fields) -> ReasoningSettings | None:
     """What the client said of thinking, in whichever field it did."""
-    found = {
-        name: read(fields, name) for name, read in _REASONING.items() if fields.rest.get(name) is not None
-    }
+    found = {name: read(fields, name) for name, read in _REASONING.items() if fields.rest.get(name) is not None}
     if not found:
         return None
     settings = next(iter(found.values()))
@@ -93,11 +92,12 @@ def encode_effort(target: Target) -> dict[str, Any]:
     settings = target.request.reasoning
     if settings is None:
         return {}
-    if own := target.own(settings.extras):
+    if own := settings.extra(FORMAT):
         return own
+    target.request.drop(*(f"reasoning.{field}" for field in losses.of_foreign(settings.extras, FORMAT)))
     effort = _effort(settings, target.dialect)
     if effort is None and settings.mode is not None and settings.mode != "adaptive":
-        target.request.drop("thinking")
+        target.request.drop("reasoning")
     return {"reasoning_effort": effort} if effort else {}
 
 

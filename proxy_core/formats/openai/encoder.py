@@ -9,13 +9,13 @@ import time
 from typing import Any
 
 from proxy_core.domain.response import ErrorInfo
-from proxy_core.domain.stream import Delta, Finish, StreamChunk, TextDelta
-from proxy_core.formats import wire_json
+from proxy_core.domain.stream import Delta, Finish, NativeDelta, StreamChunk, TextDelta
+from proxy_core.formats import losses, wire_json
 from proxy_core.formats.base import RenderOptions, StreamEncoder
 from proxy_core.formats.openai.choice_writer import ChoiceWriter
 from proxy_core.formats.openai.errors import encode_error
 from proxy_core.formats.openai.fields import FORMAT
-from proxy_core.formats.openai.response import minted_answer_id
+from proxy_core.formats.openai.response import message_fields, minted_answer_id
 from proxy_core.formats.openai.usage import write_usage
 
 _DONE = b"data: [DONE]\n\n"
@@ -40,12 +40,7 @@ class ChatStreamEncoder(StreamEncoder):
         deltas, first = chunk.deltas, self._first
         if first is not None and len(deltas) == 1 and not chunk.finish and not chunk.extras:
             delta = deltas[0]
-            if (
-                type(delta) is TextDelta
-                and delta.choice == 0
-                and delta.block == first.block
-                and delta.logprobs is None
-            ):
+            if type(delta) is TextDelta and delta.choice == 0 and delta.block == first.block and delta.logprobs is None:
                 first.length += len(delta.text)
                 return self._before_text + wire_json.dumps(delta.text) + _AFTER_TEXT
         return self._render_all(chunk)
@@ -89,6 +84,9 @@ class ChatStreamEncoder(StreamEncoder):
         return writer, self._delta_event(index, {"role": "assistant", "content": None})
 
     def _render_delta(self, delta: Delta) -> bytes:
+        if isinstance(delta, NativeDelta) and message_fields(delta) is None:
+            self.drop(*losses.of_native(delta))
+            return b""
         writer, opening = self._choice(delta.choice)
         fields = writer.write(delta)
         if fields is None:

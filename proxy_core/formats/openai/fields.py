@@ -36,9 +36,7 @@ def invalid(message: str, code: str, param: str) -> InvalidRequestError:
 def wrong_type(path: str, expected: str, value: Any) -> InvalidRequestError:
     """`value` is not of the type that the field at `path` has."""
     got = _JSON_NAMES.get(type(value), type(value).__name__)
-    return invalid(
-        f"Invalid type for '{path}': expected {expected}, but got {got} instead.", "invalid_type", path
-    )
+    return invalid(f"Invalid type for '{path}': expected {expected}, but got {got} instead.", "invalid_type", path)
 
 
 def missing(path: str) -> InvalidRequestError:
@@ -49,9 +47,7 @@ def missing(path: str) -> InvalidRequestError:
 def invalid_value(path: str, value: str, supported: list[str]) -> InvalidRequestError:
     """The word at `path` is none of `supported`."""
     words = ", ".join(f"'{word}'" for word in supported)
-    return invalid(
-        f"Invalid value for '{path}': '{value}'. Supported values are: {words}.", "invalid_value", path
-    )
+    return invalid(f"Invalid value for '{path}': '{value}'. Supported values are: {words}.", "invalid_value", path)
 
 
 class Fields:

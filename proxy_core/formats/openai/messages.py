@@ -27,9 +27,7 @@ def decode_messages(fields: Fields) -> list[Message]:
     """The conversation; raises `InvalidRequestError` naming the message and field that is wrong."""
     entries = fields.need("messages", list)
     if not entries:
-        raise invalid(
-            "Invalid 'messages': expected an array with at least one message.", "empty_array", "messages"
-        )
+        raise invalid("Invalid 'messages': expected an array with at least one message.", "empty_array", "messages")
     return [_decode_message(entries, index, fields.at("messages")) for index in range(len(entries))]
 
 
@@ -94,9 +92,7 @@ def _result_part(part: Part) -> TextPart | MediaPart:
 def _decode_function(fields: Fields, entries: list[Any], index: int) -> Message:
     """The result of a `function_call` of 2023, which has no id: it answers the last call before it."""
     calls = (
-        at
-        for at in range(index - 1, -1, -1)
-        if isinstance(entries[at], dict) and entries[at].get("function_call")
+        at for at in range(index - 1, -1, -1) if isinstance(entries[at], dict) and entries[at].get("function_call")
     )
     result = ToolResultPart(
         tool_call_id=legacy_id(next(calls, index)),
@@ -119,9 +115,7 @@ _DECODERS: dict[str, Callable[[Fields, list[Any], int], Message]] = {
 
 def encode_messages(target: Target) -> list[dict[str, Any]]:
     """The conversation as Chat Completions spells it."""
-    return [
-        encoded for message in target.request.messages for encoded in _ENCODERS[message.role](message, target)
-    ]
+    return [encoded for message in target.request.messages for encoded in _ENCODERS[message.role](message, target)]
 
 
 def _encode_system(message: Message, target: Target) -> Iterable[dict[str, Any]]:
@@ -149,9 +143,7 @@ def _texts(parts: list[Part], target: Target, separator: str) -> Any:
 def _encode_user(message: Message, target: Target) -> Iterable[dict[str, Any]]:
     """Tool messages must follow the calls they answer, so results come before the rest of the turn."""
     results = [part for part in message.content if isinstance(part, ToolResultPart)]
-    parts: list[Part] = (
-        [] if target.same_format else [part for each in results for part in _attached(each, target)]
-    )
+    parts: list[Part] = [] if target.same_format else [part for each in results for part in _attached(each, target)]
     parts += [part for part in message.content if not isinstance(part, ToolResultPart)]
     messages = [_encode_result(result, target) for result in results]
     content = encode_content(parts, target)
@@ -225,8 +217,7 @@ def _calls(parts: list[ToolCallPart], target: Target) -> dict[str, Any]:
 def _encode_reasoning(message: Message, parts: list[ReasoningPart], target: Target) -> dict[str, Any]:
     """Thinking goes back to whoever issued it; plain text only where the client chose to send it upstream itself."""
     kept = [part for part in parts if _may_return(part, target)]
-    if len(kept) < len(parts):
-        target.request.drop("thinking")
+    target.note_dropped(part for part in parts if part not in kept)
     fields = write_reasoning(kept)
     spelled = note(message.extras, "reasoning")
     if spelled is not None and (text := fields.pop("reasoning_content", "")):

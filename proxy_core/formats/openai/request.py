@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy_core.domain.request import DomainRequest, ResponseFormat
+from proxy_core.formats import losses
 from proxy_core.formats.openai.dialect import Dialect, Target
 from proxy_core.formats.openai.effort import decode_effort, encode_effort
 from proxy_core.formats.openai.fields import FORMAT, Fields, note, wrong_type
@@ -149,9 +150,7 @@ def _scalars(target: Target) -> dict[str, Any]:
 def _limit(target: Target) -> dict[str, Any]:
     if target.request.max_tokens is None:
         return {}
-    return {
-        note(target.request.extras, "limit") or target.dialect.max_tokens_field: target.request.max_tokens
-    }
+    return {note(target.request.extras, "limit") or target.dialect.max_tokens_field: target.request.max_tokens}
 
 
 def _top_k(target: Target) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _top_k(target: Target) -> dict[str, Any]:
 def _stop(target: Target) -> dict[str, Any]:
     words = target.request.stop
     if len(words) > _MAX_STOP and not target.same_format:
-        target.request.drop("stop")
+        target.request.drop(losses.client_word(target.request, "stop"))
         words = words[:_MAX_STOP]
     return {"stop": words} if words else {}
 

@@ -22,6 +22,8 @@ from proxy_core.domain.content import (
     ToolCallPart,
 )
 from proxy_core.domain.response import Choice, DomainResponse
+from proxy_core.domain.stream import NativeDelta
+from proxy_core.formats import losses
 from proxy_core.formats.base import RenderOptions
 from proxy_core.formats.openai.calls import call_fields, read_tool_calls
 from proxy_core.formats.openai.content import encode_media, media_from_url
@@ -55,6 +57,7 @@ _MESSAGE = frozenset(
         "reasoning",
         "reasoning_details",
         "images",
+        "type",
     }
 )
 _ANNOTATION = frozenset({"url", "title", "start_index", "end_index", "content"})
@@ -91,6 +94,8 @@ def _read_choice(raw: dict[str, Any], position: int) -> Choice:
     unknown = leftover(message, _MESSAGE)
     if other := _read_annotations(message, content):
         unknown["annotations"] = other
+    if unknown:
+        content.append(NativePart(format=FORMAT, data=unknown))
     return Choice(
         content=content,
         index=position if index is None else index,
@@ -98,7 +103,7 @@ def _read_choice(raw: dict[str, Any], position: int) -> Choice:
         native_finish_reason=native,
         stop_sequence=text_or_none(raw.get("stop_reason")),  # vLLM's name for it
         logprobs=as_dict(raw.get("logprobs")) or None,
-        extras=_extras(own | {"message": unknown} if unknown else own),
+        extras=_extras(own),
     )
 
 
@@ -192,6 +197,7 @@ def encode_response(response: DomainResponse, options: RenderOptions) -> dict[st
     """The body for a Chat client: always valid, also when a provider gave nothing."""
     if response.error is not None:
         return encode_error(response.error)
+    response.drop(*(name for choice in response.choices for part in choice.content for name in _lost(part)))
     body = {
         "id": response.id or minted_answer_id(),
         "object": "chat.completion",
@@ -203,6 +209,16 @@ def encode_response(response: DomainResponse, options: RenderOptions) -> dict[st
     return body if response.usage is None else {**body, "usage": write_usage(response.usage)}
 
 
+def _lost(part: Part) -> list[str]:
+    return losses.of_native(part) if isinstance(part, NativePart) and message_fields(part) is None else []
+
+
+def message_fields(part: NativePart | NativeDelta) -> dict[str, Any] | None:
+    """The fields of a message that a native part of ours stands for; None for other formats' blocks, and for parts of a
+    content that was a list."""
+    return part.data if part.format == FORMAT and "type" not in part.data else None
+
+
 def minted_answer_id() -> str:
     """An id for an answer whose provider gave none."""
     return f"chatcmpl-{uuid.uuid4().hex}"
@@ -212,18 +228,16 @@ def _write_choice(choice: Choice) -> dict[str, Any]:
     own = own_fields(choice.extras)
     refusals = [part for part in choice.content if isinstance(part, RefusalPart)]
     calls = [part for part in choice.content if isinstance(part, ToolCallPart)]
-    finish = write_finish(
-        choice.finish_reason, choice.native_finish_reason, calls=bool(calls), refused=bool(refusals)
-    )
+    finish = write_finish(choice.finish_reason, choice.native_finish_reason, calls=bool(calls), refused=bool(refusals))
     if calls and is_legacy(calls[0]):
         finish = {"finish_reason": "function_call"}
     if choice.stop_sequence is not None:
         finish["stop_reason"] = choice.stop_sequence
-    message = _write_message(choice.content, as_dict(own.pop("message", None)))
+    message = _write_message(choice.content)
     return {"index": choice.index, "message": message, "logprobs": choice.logprobs, **finish, **own}
 
 
-def _write_message(content: list[Part], own: dict[str, Any]) -> dict[str, Any]:
+def _write_message(content: list[Part]) -> dict[str, Any]:
     texts = [part for part in content if isinstance(part, TextPart)]
     refusal = "".join(part.text for part in content if isinstance(part, RefusalPart))
     message: dict[str, Any] = {
@@ -235,8 +249,12 @@ def _write_message(content: list[Part], own: dict[str, Any]) -> dict[str, Any]:
     }
     if images := [encode_media(part) for part in content if isinstance(part, MediaPart)]:
         message["images"] = images
-    annotations = _write_annotations(texts) + dicts(own.pop("annotations", None))
-    return {**message, "annotations": annotations, **own} if annotations else {**message, **own}
+    if annotations := _write_annotations(texts):
+        message["annotations"] = annotations
+    for part in content:
+        if isinstance(part, NativePart) and (own := message_fields(part)):
+            message |= {**own, "annotations": [*annotations, *own["annotations"]]} if "annotations" in own else own
+    return message
 
 
 def _write_annotations(texts: list[TextPart]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamChunk,
@@ -37,12 +38,7 @@ from proxy_core.formats.openai.response import read_citation, read_content
 from proxy_core.formats.openai.usage import read_usage
 
 # `obfuscation` pads events to equal length and means nothing.
-_CHUNK = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "error", "x_groq", "obfuscation", "type"}
-)
-# What a chunk may have that is nothing but text. The last two are the same on every chunk, and the first one has them.
-_TEXT_CHUNK = (_CHUNK - {"error", "x_groq"}) | {"service_tier", "system_fingerprint"}
-_TEXT_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "x_groq", "obfuscation", "type"})
 _CHOICE = frozenset(
     {
         "index",
@@ -59,28 +55,6 @@ _CHOICE = frozenset(
 _TOOL_DELTA = frozenset({"index", "id", "type", "function", "custom"})
 
 
-def decode_chunk(payload: dict[str, Any]) -> StreamChunk | None:
-    """What the parsed JSON of one event says."""
-    if _TEXT_CHUNK.issuperset(payload) and not payload.get("usage"):
-        text = _only_text(payload.get("choices"))
-        if text is not None:
-            return _chunk(payload, [text])
-    return _decode_any(payload)
-
-
-def _only_text(choices: Any) -> TextDelta | None:
-    """The piece of text that the commonest chunk is nothing but. Half the time of the long way."""
-    if type(choices) is not list or len(choices) != 1 or type(choice := choices[0]) is not dict:
-        return None
-    if not _TEXT_CHOICE.issuperset(choice) or choice.get("finish_reason") or choice.get("logprobs"):
-        return None
-    delta, index = choice.get("delta"), choice.get("index", 0)
-    if type(delta) is not dict or len(delta) != 1 or type(index) is not int:
-        return None
-    text = delta.get("content")
-    return TextDelta(text=text, choice=index) if type(text) is str and text else None
-
-
 def _chunk(payload: dict[str, Any], deltas: list[Delta]) -> StreamChunk:
     identity, model, created = payload.get("id"), payload.get("model"), payload.get("created")
     return StreamChunk(
@@ -91,7 +65,8 @@ def _chunk(payload: dict[str, Any], deltas: list[Delta]) -> StreamChunk:
     )
 
 
-def _decode_any(payload: dict[str, Any]) -> StreamChunk:
+def decode_chunk(payload: dict[str, Any]) -> StreamChunk:
+    """What the parsed JSON of one event says."""
     choices, usage = payload.get("choices"), payload.get("usage")
     if payload.get("error") or (choices is None and _is_error(payload)):
         return StreamChunk(error=stream_error(payload))
@@ -141,8 +116,7 @@ def _read_delta(delta: Any, index: int, chunk: StreamChunk) -> None:
         if delta.get(name):
             chunk.deltas += reader(delta, index, chunk)
     if not _DELTA.issuperset(delta) and (unknown := leftover(delta, _DELTA)):
-        _keep_choice(chunk, index, {"delta": unknown})
-        chunk.dropped += unknown
+        chunk.deltas.append(NativeDelta(format=FORMAT, data=unknown, choice=index))
 
 
 def _keep_choice(chunk: StreamChunk, index: int, unknown: dict[str, Any]) -> None:
@@ -201,9 +175,9 @@ def _content(delta: dict[str, Any], index: int, chunk: StreamChunk) -> list[Delt
             case TextPart() | RefusalPart() | ReasoningPart():
                 deltas.append(_PARTS[type(part)](text=part.text, choice=index))
             case NativePart(data=data):
-                chunk.dropped.append(as_text(data.get("type")) or "content")
+                deltas.append(NativeDelta(format=FORMAT, data=data, choice=index))
             case _:
-                chunk.dropped.append("content")
+                chunk.drop("content.media")
     return deltas
 
 
@@ -245,11 +219,15 @@ def _function_call(delta: dict[str, Any], index: int, _: StreamChunk) -> list[De
     return [piece]
 
 
-def _annotations(delta: dict[str, Any], index: int, chunk: StreamChunk) -> list[Delta]:
-    citations = [read_citation(annotation) for annotation in dicts(delta["annotations"])]
-    if None in citations:
-        chunk.dropped.append("annotations")
-    return [CitationDelta(citation=citation, choice=index) for citation in citations if citation is not None]
+def _annotations(delta: dict[str, Any], index: int, _: StreamChunk) -> list[Delta]:
+    return [_annotation(annotation, index) for annotation in dicts(delta["annotations"])]
+
+
+def _annotation(annotation: dict[str, Any], index: int) -> Delta:
+    citation = read_citation(annotation)
+    if citation is None:
+        return NativeDelta(format=FORMAT, data={"annotations": [annotation]}, choice=index)
+    return CitationDelta(citation=citation, choice=index)
 
 
 #: In this order, for thinking comes before what was thought of, whatever the order of the keys.
@@ -263,4 +241,4 @@ _READERS: dict[str, Callable[[dict[str, Any], int, StreamChunk], list[Delta]]] =
     "tool_calls": _tool_calls,
     "function_call": _function_call,
 }
-_DELTA = frozenset({"role", *_READERS})
+_DELTA = frozenset({"role", "type", *_READERS})

@@ -68,11 +68,9 @@ def _decode_legacy(value: Any, path: str) -> Tool:
 
 def encode_tools(target: Target) -> dict[str, Any]:
     """`tools` and `functions`, where there are any; other formats' own tools are recorded."""
-    target.request.drop(*(tool.name for tool in target.request.tools if not _can_offer(tool)))
+    target.request.drop(*(f"tools.{tool.name}" for tool in target.request.tools if not _can_offer(tool)))
     tools = [_encode_tool(tool, target) for tool in offered(target) if not is_legacy(tool)]
-    legacy = [
-        _encode_definition(tool, target.own(tool.extras)) for tool in offered(target) if is_legacy(tool)
-    ]
+    legacy = [_encode_definition(tool, target.own(tool.extras)) for tool in offered(target) if is_legacy(tool)]
     return {name: value for name, value in (("tools", tools), ("functions", legacy)) if value}
 
 
@@ -152,11 +150,7 @@ def _allowed(choice: Fields) -> ToolChoice:
 
 def _tool_name(tool: Any) -> str:
     kind = as_dict(tool).get("type")
-    return (
-        as_text(as_dict(as_dict(tool).get(kind)).get("name")) or as_text(kind)
-        if isinstance(kind, str)
-        else ""
-    )
+    return as_text(as_dict(as_dict(tool).get(kind)).get("name")) or as_text(kind) if isinstance(kind, str) else ""
 
 
 _CHOICES: dict[str, Callable[[Fields], ToolChoice]] = {
