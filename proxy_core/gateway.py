@@ -27,6 +27,7 @@ from proxy_core.routing import Router, Target
 from proxy_core.stream_answer import StreamAnswer, single_piece
 from proxy_core.translation import TranslationService
 from proxy_core.upstream.headers import Identity, passed_on
+from proxy_core.upstream.scope import RequestScope
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Exchange:
         self._started = time.perf_counter()
         self._target: Target | None = None
         self._answer: Answer | StreamAnswer | None = None
+        self._scope: RequestScope | None = None
         self.lane: Lane = "passthrough"
         self.dropped: list[str] = []
         self.include_usage = True
@@ -114,6 +116,7 @@ class Exchange:
         self.lane = "translated"
         request = (replacement or self.context.request).with_model(model)
         self.include_usage = request.include_usage
+        self._scope = RequestScope()
         messages = self._gateway.translation.chat_messages(request) if backend.wants_processed_messages else []
         try:
             return await backend.chat_completions(request, messages, model, identity=identity)
@@ -154,13 +157,21 @@ class Exchange:
 
     async def end(self, error: LLMProxyError | None = None) -> None:
         """Close what is open and tell the hooks; `error` is what the client was told, or that it left."""
+        await self._close()
         if isinstance(self._answer, StreamAnswer):
-            await self._answer.aclose()
             await self._end_stream(self._answer, error or self._answer.error)
         elif error is not None or self._answer is None or self._target is None:
             await self._end_failed(error or ClientDisconnectedError("the client left"))
         else:
             await self._end_whole(self._answer, self._target)
+
+    async def _close(self) -> None:
+        try:
+            if isinstance(self._answer, StreamAnswer):
+                await self._answer.aclose()
+        finally:
+            if self._scope is not None:
+                self._scope.close()
 
     async def _end_whole(self, answer: Answer, target: Target) -> None:
         context = ResponseContext(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import msgspec
-from typing_extensions import Self
 
 #: Names of what was dropped go into a comma-separated header, and clients make some of them up.
 MOST_DROPPED = 64
@@ -26,7 +25,7 @@ class DomainModel(msgspec.Struct, kw_only=True, omit_defaults=True):
     """
 
     def model_dump(self, **_: Any) -> dict[str, Any]:
-        """Plain dicts and lists, without fields at their default. pydantic's keyword arguments are accepted and ignored."""
+        """Plain dicts and lists, without fields at their default; pydantic's keyword arguments are ignored."""
         dumped: dict[str, Any] = msgspec.to_builtins(self)
         return dumped
 

@@ -67,7 +67,7 @@ class ReasoningPart(DomainModel, tag_field="type", tag="reasoning"):
 
 
 class ToolCallPart(DomainModel, tag_field="type", tag="tool_call"):
-    """The model calls a client's tool. `arguments` is JSON text as the model wrote it (free text if `kind` is custom)."""
+    """The model calls a client's tool. `arguments` is JSON text as the model wrote it; free text for kind `custom`."""
 
     id: str
     name: str

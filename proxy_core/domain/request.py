@@ -81,8 +81,8 @@ class DomainRequest(Lossy, kw_only=True):
     """A chat request in no provider's dialect.
 
     `stop`, penalties and probabilities have the meaning (and ranges) of Chat Completions. `include_usage` tells
-    whether a streamed answer in Chat Completions format ends with a usage chunk. `dropped` collects what a target format
-    could not carry.
+    whether a streamed answer in Chat Completions format ends with a usage chunk. `dropped` collects what a target
+    format could not carry.
     """
 
     model: str

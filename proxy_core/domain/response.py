@@ -47,7 +47,7 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 
 class ErrorInfo(DomainModel):
-    """An error as an upstream put it. `status` is the HTTP status it came with or stands for; `retry_after` in seconds."""
+    """An error as an upstream put it. `status` is the HTTP status it came with or stands for, `retry_after` seconds."""
 
     message: str
     type: str | None = None

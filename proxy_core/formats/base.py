@@ -44,10 +44,10 @@ class RenderOptions:
 class StreamEncoder(abc.ABC):
     """Writes one streamed answer as SSE in one format.
 
-    Call `encode` for each chunk in order. A chunk with `terminal` closes the stream: whatever is open is closed, and the
-    format's last event is written, exactly once. `fail` writes the format's terminal error instead. Both write nothing
-    once the stream is closed. `dropped` collects what the client's format could not show; `proxy_core.formats.losses`
-    lists the names.
+    Call `encode` for each chunk in order. A chunk with `terminal` closes the stream: whatever is open is closed, and
+    the format's last event is written, exactly once. `fail` writes the format's terminal error instead. Both write
+    nothing once the stream is closed. `dropped` collects what the client's format could not show;
+    `proxy_core.formats.losses` lists the names.
 
     `render` sees each tool call under an index of its own, opened by a name, and no piece of a call that was not opened
     (but for the input of blocks that began with a `NativeDelta`).
@@ -117,8 +117,8 @@ class WireFormat(abc.ABC):
     #: Byte strings one of which occurs in every event that ends a stream, fails it, or reports usage. What has none of
     #: them passes through the lossless lane unread.
     stream_marks: ClassVar[tuple[bytes, ...]]
-    #: Request headers of the client that go upstream with a request in this format, and prefixes of response headers that
-    #: go back.
+    #: Request headers of the client that go upstream with a request in this format, and prefixes of response headers
+    #: that go back.
     request_headers: ClassVar[tuple[str, ...]] = ()
     response_headers: ClassVar[tuple[str, ...]] = ()
     #: The data of the event that ends a stream, in formats where that is no JSON.

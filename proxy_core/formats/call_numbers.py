@@ -14,9 +14,9 @@ _Key = tuple[int, int]
 class CallNumbers:
     """Gives each tool call of one answer an index of its own, within its choice.
 
-    Some servers give no index, or all calls the same: a name where a call is open already begins another call, unless it
-    is the same call's name again. What belongs to no call is left out: the input of a server tool, say, which only the
-    block's own format (that knows the block as a `NativeDelta`) can place.
+    Some servers give no index, or all calls the same: a name where a call is open already begins another call, unless
+    it is the same call's name again. What belongs to no call is left out: the input of a server tool, say, which only
+    the block's own format (that knows the block as a `NativeDelta`) can place.
     """
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
 """What a translation left out, by name: the words in `DomainRequest.dropped`, `DomainResponse.dropped`,
 `StreamChunk.dropped` and `StreamEncoder.dropped`, which the client gets to read.
 
-=============================  ==========================================================================================
+=============================  =======================================================================================
 name                           what was left out, or had to change
-=============================  ==========================================================================================
-a field of the request         by the client's own word: `seed`, `top_k`, `logit_bias`, `stop` or `stop_sequences`, `store`
+=============================  =======================================================================================
+a field of the request         by the client's own word: `seed`, `top_k`, `stop` or `stop_sequences`, `store`
 a field inside it              by its own word alone: `cache_control`, `detail`, `file_id`, `name`
 `reasoning`                    the text of thinking, or how much to think
 `reasoning.FIELD`              a setting of thinking that only the client's provider has
@@ -16,19 +16,19 @@ a field inside it              by its own word alone: `cache_control`, `detail`,
 `messages.content.KIND`        a part (`media`, `tool_call`, `tool_result`) where the target allows none
 a block's type                 a block that only its provider knows: `server_tool_use`, `web_search_tool_result`
 `citations`                    sources of a text
-=============================  ==========================================================================================
+=============================  =======================================================================================
 
 Answers use the same names, and these:
 
-=============================  ==========================================================================================
+=============================  =======================================================================================
 `choices`                      all candidates but the first
 `content.media`                an image, or sound, that the model made
 `logprobs`                     log probabilities
 a field of the message         one that only the upstream's format has: `audio`, `annotations`
-=============================  ==========================================================================================
+=============================  =======================================================================================
 
-Facts about an answer (fingerprints, service tiers, filter results) are no losses. Names are tokens that may stand in a
-header: `record_dropped` sees to it.
+Facts about an answer (fingerprints, service tiers, filter results) are no losses. Names are tokens that may stand in
+a header: `record_dropped` sees to it.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class ConfiguredBackend:
                 await self.backend.initialize(**self._options)
         except ConfigurationError as error:
             self._fail(error.message)
-            raise
+            raise ConfigurationError(f"backend {self.name!r}: {error.message}", error.code) from error
         except (Exception, SystemExit) as error:
             if budget.expired():
                 self._fail(f"initialize() took longer than {self._budget:g} s")

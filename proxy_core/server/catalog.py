@@ -17,8 +17,15 @@ from proxy_core.server.responses import send_json
 
 
 def model_cards(gateway: Gateway) -> list[ModelCard]:
-    """Every model string there is to ask for, and the backend behind it."""
-    return [ModelCard(name, gateway.router.resolve(name).backend) for name in gateway.router.names()]
+    """Every model string there is to ask for, and the backend behind it; an alias that leads nowhere is left out."""
+    return [card for name in gateway.router.names() if (card := _card(name, gateway)) is not None]
+
+
+def _card(name: str, gateway: Gateway) -> ModelCard | None:
+    try:
+        return ModelCard(name, gateway.router.resolve(name).backend)
+    except ModelNotFoundError:
+        return None
 
 
 class ModelsEndpoint:

@@ -89,7 +89,8 @@ class _Call:
             work.uncancel()
         finally:
             self._done = True
-            watcher.cancel()
+            if error is not None:  # after a whole response the server ends the watcher's wait by itself
+                watcher.cancel()
             await self._exchange.end(error)
 
     async def _watch(self, receive: Receive, work: asyncio.Task[None]) -> None:

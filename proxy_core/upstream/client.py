@@ -26,6 +26,7 @@ from proxy_core.config import TimeoutConfig
 from proxy_core.upstream.connection import PooledConnection, StaleConnectionError
 from proxy_core.upstream.failures import AIOHTTP_FAILURES, httpx_error
 from proxy_core.upstream.headers import LOOP_GUARD_HEADER
+from proxy_core.upstream.scope import on_request_end
 
 #: Idle connections are closed before the usual 60 s of servers and balancers, so that few requests meet a dead one.
 KEEP_ALIVE_SECONDS = 30.0
@@ -150,6 +151,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
                 proxy=self._engine.proxy_for(str(request.url)),
                 timeout=_timeout(request),
             )
+        on_request_end(partial(release, response))
         return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
 
 

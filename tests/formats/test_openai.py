@@ -1153,7 +1153,7 @@ def test_content_of_other_kinds_is_recorded_not_shown() -> None:
     parts = [{"type": "reference", "ids": [1]}, {"type": "image_url", "image_url": "https://a"}]
     encoder = FORMAT.stream_encoder(OPTIONS)
     for chunk in decoded(delta({"content": parts})):
-        assert b"content\":[" not in encoder.encode(chunk)
+        assert b'content":[' not in encoder.encode(chunk)
     assert encoder.dropped == ["content.media", "reference"]
 
 

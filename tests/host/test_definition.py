@@ -15,7 +15,7 @@ def definition(**fields: object) -> BackendPluginDefinition:
         "plugin_name": "llm-proxy-acme",
         "compatibility": PluginCompatibility("0.1"),
     }
-    return BackendPluginDefinition(**{**required, **fields})  # type: ignore[arg-type]
+    return BackendPluginDefinition(**{**required, **fields})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_four_fields_are_enough() -> None:
 
 def test_a_definition_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        definition().backend_name = "other"  # type: ignore[misc]
+        definition().backend_name = "other"
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ async def test_a_connector_without_options_model_gets_the_options_as_they_are() 
     options = {"anything": ["goes", {"here": 1}], "api_key": "k"}
     running = build([finding()], {"backends": {"acme": options}})
     await running.start()
-    assert running.backends["acme"].backend.options == [options]  # type: ignore[attr-defined]
+    assert running.backends["acme"].backend.options == [options]
 
 
 def test_a_mistyped_option_stops_the_start() -> None:
@@ -289,14 +289,14 @@ async def test_a_failed_backend_is_left_alone_for_a_while_and_then_tried_again(m
     await backend.ensure_ready()
     assert backend.ready
     assert backend.problem is None
-    assert len(backend.backend.options) == 2  # type: ignore[attr-defined]
+    assert len(backend.backend.options) == 2
 
 
 async def test_requests_that_come_together_make_one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "RETRY_SECONDS", 0.0)
     backend = await started(failing(RuntimeError("no luck")))
     await asyncio.gather(*(backend.ensure_ready() for _ in range(20)))
-    assert len(backend.backend.options) == 2  # type: ignore[attr-defined]
+    assert len(backend.backend.options) == 2
 
 
 async def test_a_request_that_is_given_up_does_not_stop_the_attempt_it_waited_for() -> None:
@@ -334,7 +334,7 @@ async def test_a_backend_that_ignores_its_cancellation_does_not_hang_requests(mo
     async with asyncio.timeout(1):
         with pytest.raises(ServiceUnavailableError, match="goes on after more than 0.05 s"):
             await backend.ensure_ready()
-    backend.backend.released.set()  # type: ignore[attr-defined]
+    backend.backend.released.set()
     await asyncio.sleep(0.01)
     await backend.stop()
 
@@ -372,13 +372,13 @@ async def test_refresh_tries_again_what_went_wrong_when_it_is_time(monkeypatch: 
     monkeypatch.setattr(registry, "RETRY_SECONDS", 0.05)
     backend = await started(failing(RuntimeError("no luck")))
     backend.refresh()
-    assert len(backend.backend.options) == 1  # type: ignore[attr-defined]
+    assert len(backend.backend.options) == 1
     await asyncio.sleep(0.06)
     backend.refresh()
     await asyncio.sleep(0.01)
     assert backend.ready
     backend.refresh()
-    assert len(backend.backend.options) == 2  # type: ignore[attr-defined]
+    assert len(backend.backend.options) == 2
 
 
 # listing models
@@ -422,4 +422,4 @@ async def test_stop_closes_every_backend_even_when_one_cannot_be_closed() -> Non
     running = build([finding(), finding("stuck", Stuck)], {"backends": {"stuck": {}, "acme": {}}})
     await running.start()
     await running.stop()
-    assert running.backends["acme"].backend.closed  # type: ignore[attr-defined]
+    assert running.backends["acme"].backend.closed

@@ -15,8 +15,8 @@ from tests.reliability.talk import PATHS, Heard
 
 @contextlib.asynccontextmanager
 async def application(config: Mapping[str, Any]) -> AsyncIterator[Any]:
-    """The ASGI application of a configuration, from start-up to shutdown; it logs nothing but errors."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    """The ASGI application of a configuration, from start-up to shutdown; it logs nothing."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     app = Application(AppConfig.model_validate(config)).app
     told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

@@ -13,6 +13,9 @@ from tests.support.proxy import RunningProxy
 
 SPOKEN = ("openai", "anthropic")
 PAIRS = [(client, upstream) for client in SPOKEN for upstream in SPOKEN]
+#: The two connectors on `HTTPBackend`, and one on plain httpx whose upstream speaks Chat Completions.
+ROUTES = [*PAIRS, *((client, "bare") for client in SPOKEN)]
+WIRE_FORMAT = {"openai": "openai", "anthropic": "anthropic", "bare": "openai"}
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 KEYS = {"openai": "upstream-key-of-openai", "anthropic": "upstream-key-of-anthropic"}
 

@@ -20,17 +20,8 @@ from proxy_core.domain.content import (
     ToolResultPart,
 )
 from proxy_core.formats import wire_json
-from proxy_core.formats.anthropic.fields import (
-    NAME,
-    NOTE,
-    Json,
-    invalid,
-    join,
-    leftovers,
-    objects,
-    optional,
-    required,
-)
+from proxy_core.formats.anthropic.fields import NAME, invalid, join, leftovers, objects, optional, required
+from proxy_core.formats.fields import NOTE, Json
 
 #: Where a part keeps the block it came from.
 _BLOCK = f"{NOTE}block"

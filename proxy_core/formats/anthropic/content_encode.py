@@ -20,9 +20,10 @@ from proxy_core.domain.content import (
 from proxy_core.domain.request import DomainRequest
 from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content import text_block
-from proxy_core.formats.anthropic.fields import NAME, Json, join
+from proxy_core.formats.anthropic.fields import NAME, join
 from proxy_core.formats.anthropic.media import encode_media
 from proxy_core.formats.anthropic.tools import tool_id, tool_input
+from proxy_core.formats.fields import Json
 
 
 def encode_parts(parts: list[Part], request: DomainRequest, path: str) -> list[Json]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import Any
 
 from proxy_core.domain.response import ErrorInfo
-from proxy_core.formats.anthropic.fields import Json
+from proxy_core.formats.fields import Json, text_or_none
+from proxy_core.formats.pages import visible_text
 
 #: What each type stands for where no HTTP status came with it (inside a stream).
 STATUS_OF_TYPE = {
@@ -26,11 +25,6 @@ STATUS_OF_TYPE = {
 #: 503 is none of Anthropic's statuses; "temporarily overloaded" is what tells its clients to come back later.
 _TYPE_OF_STATUS = {status: name for name, status in STATUS_OF_TYPE.items()} | {503: "overloaded_error"}
 
-_LONGEST_BODY = 20_000
-_LONGEST_TEXT = 1000
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_INVISIBLE = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-
 
 def decode_error(body: Any, status: int | None) -> ErrorInfo:
     """The error that a body tells of, whatever its shape; `status` is None where none came with it."""
@@ -39,39 +33,29 @@ def decode_error(body: Any, status: int | None) -> ErrorInfo:
     error = body.get("error")
     if not isinstance(error, dict):
         error = {"message": error} if isinstance(error, str) else body
-    kind = _text(error.get("type"))
+    kind = text_or_none(error.get("type"))
     return ErrorInfo(
         message=_first_text(error, "message", "detail", "error_message") or _readable(None, status),
         type=None if kind == "error" else kind,
         code=_code(error),
-        param=_text(error.get("param")),
+        param=text_or_none(error.get("param")),
         status=status if status is not None else STATUS_OF_TYPE.get(kind or "", 500),
     )
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
 def _first_text(source: Json, *keys: str) -> str | None:
-    return next((text for key in keys if (text := _text(source.get(key)))), None)
+    return next((text for key in keys if (text := text_or_none(source.get(key)))), None)
 
 
 def _code(error: Json) -> str | None:
     details = error.get("details")
-    stable = _text(details.get("error_code")) if isinstance(details, dict) else None
+    stable = text_or_none(details.get("error_code")) if isinstance(details, dict) else None
     code = error.get("code")
     return stable or (str(code) if isinstance(code, str | int) else None)
 
 
 def _readable(body: Any, status: int | None) -> str:
-    """A text, or the visible part of a web page (its title, if it has one), within bounds."""
-    text = body[:_LONGEST_BODY] if isinstance(body, str) else ""
-    if title := _TITLE.search(text):
-        text = title[1]
-    elif text.lstrip().startswith("<"):
-        text = _INVISIBLE.sub(" ", text)
-    text = " ".join(html.unescape(text).split())[:_LONGEST_TEXT]
+    text = visible_text(body) if isinstance(body, str) else ""
     return text or (f"the upstream answered with status {status}" if status else "the upstream sent an error")
 
 

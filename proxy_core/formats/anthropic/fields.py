@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from proxy_core.domain.base import Extras
 from proxy_core.errors import InvalidRequestError
+from proxy_core.formats.fields import KIND_NAMES, Json, is_kind
 
 NAME: Final = "anthropic"
 
-#: Keys of `extras` that begin so are notes of a format to itself: never written to the wire, never reported as dropped.
-NOTE: Final = "_"
-
-Json = dict[str, Any]
 T = TypeVar("T")
-
-_KIND_NAMES: dict[type, str] = {
-    bool: "a boolean",
-    dict: "an object",
-    float: "a number",
-    int: "an integer",
-    list: "an array",
-    str: "a string",
-}
 
 
 def invalid(path: str, problem: str) -> InvalidRequestError:
@@ -37,10 +25,10 @@ def join(path: str, key: str | int) -> str:
 
 
 def expect(value: object, kind: type[T], path: str) -> T:
-    """The value, if it is of `kind`. A boolean is no number here."""
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise invalid(path, f"must be {_KIND_NAMES[kind]}")
-    return value
+    """The value, if it is of `kind`."""
+    if not is_kind(value, kind):
+        raise invalid(path, f"must be {KIND_NAMES[kind]}")
+    return cast("T", value)
 
 
 def optional(source: Json, key: str, kind: type[T], path: str = "") -> T | None:
@@ -55,12 +43,6 @@ def required(source: Json, key: str, kind: type[T], path: str = "") -> T:
     if value is None:
         raise invalid(join(path, key), "Field required")
     return value
-
-
-def number(source: Json, key: str) -> float | None:
-    """A number, whole or not; None when it is absent."""
-    value = source.get(key)
-    return float(value) if type(value) is int else optional(source, key, float)
 
 
 def count(source: Json, key: str, path: str = "") -> int | None:

@@ -12,7 +12,8 @@ import mimetypes
 from proxy_core.domain.content import MediaPart
 from proxy_core.domain.request import DomainRequest
 from proxy_core.errors import InvalidRequestError
-from proxy_core.formats.anthropic.fields import NAME, Json, invalid
+from proxy_core.formats.anthropic.fields import NAME, invalid
+from proxy_core.formats.fields import Json
 
 #: How base64 begins, for clients that leave the media type out.
 _MAGIC = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proxy_core.formats.anthropic.fields import Json
 from proxy_core.formats.base import ModelCard
+from proxy_core.formats.fields import Json
 
 
 def encode_model(card: ModelCard) -> Json:

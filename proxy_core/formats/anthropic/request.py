@@ -10,19 +10,18 @@ from proxy_core.domain.request import DomainRequest, Message, ResponseFormat, Ro
 from proxy_core.formats.anthropic.content import decode_content
 from proxy_core.formats.anthropic.fields import (
     NAME,
-    Json,
     count,
     expect,
     invalid,
     join,
     leftovers,
-    number,
     objects,
     optional,
     required,
 )
 from proxy_core.formats.anthropic.thinking import decode_effort, decode_reasoning
 from proxy_core.formats.anthropic.tools import decode_tool_choice, decode_tools
+from proxy_core.formats.fields import Json
 
 _FIELDS = frozenset(
     {
@@ -56,8 +55,8 @@ def decode_request(body: Json) -> DomainRequest:
         tool_choice=tool_choice,
         parallel_tool_calls=parallel_tool_calls,
         max_tokens=_max_tokens(body),
-        temperature=number(body, "temperature"),
-        top_p=number(body, "top_p"),
+        temperature=optional(body, "temperature", float),
+        top_p=optional(body, "top_p", float),
         top_k=count(body, "top_k"),
         stop=_stop(body),
         reasoning=decode_reasoning(body),

@@ -24,9 +24,10 @@ from proxy_core.domain.content import MediaPart, Part
 from proxy_core.domain.request import DomainRequest, Message
 from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content_encode import encode_parts, record_foreign, simplest
-from proxy_core.formats.anthropic.fields import NAME, Json, invalid
+from proxy_core.formats.anthropic.fields import NAME, invalid
 from proxy_core.formats.anthropic.thinking import encode_effort, encode_thinking, is_thinking
 from proxy_core.formats.anthropic.tools import encode_tool_choice, encode_tools
+from proxy_core.formats.fields import Json
 
 #: `max_tokens` is required; this stands in where the client left it to the provider. Every current model allows twice
 #: as much (https://docs.claude.com/en/docs/about-claude/models/overview, 2026-11). A larger budget comes on top.

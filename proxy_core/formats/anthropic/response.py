@@ -22,11 +22,12 @@ from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content import decode_content, text_block
 from proxy_core.formats.anthropic.content_encode import own_reasoning
 from proxy_core.formats.anthropic.errors import decode_error, encode_error
-from proxy_core.formats.anthropic.fields import NAME, Json, leftovers
+from proxy_core.formats.anthropic.fields import NAME, leftovers
 from proxy_core.formats.anthropic.stop import decode_stop, encode_stop
 from proxy_core.formats.anthropic.tools import tool_input
 from proxy_core.formats.anthropic.usage import decode_usage, encode_usage
 from proxy_core.formats.base import RenderOptions
+from proxy_core.formats.fields import Json, text_or_none
 
 _FIELDS = frozenset({"content", "id", "model", "role", "stop_details", "stop_reason", "stop_sequence", "type", "usage"})
 
@@ -48,17 +49,12 @@ def decode_response(body: Json) -> DomainResponse:
     if stop.explanation:
         parts.append(RefusalPart(text=stop.explanation))
     return DomainResponse(
-        id=_string(body, "id"),
-        model=_string(body, "model"),
+        id=text_or_none(body.get("id")),
+        model=text_or_none(body.get("model")),
         choices=[choice],
         usage=decode_usage(body.get("usage")),
         extras=leftovers(body, _FIELDS),
     )
-
-
-def _string(body: Json, key: str) -> str | None:
-    value = body.get(key)
-    return value if isinstance(value, str) and value else None
 
 
 def encode_response(response: DomainResponse, options: RenderOptions) -> Json:

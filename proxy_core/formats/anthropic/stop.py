@@ -7,7 +7,8 @@ from typing import NamedTuple
 from proxy_core.domain.base import Extras
 from proxy_core.domain.response import FinishReason
 from proxy_core.domain.stream import Finish
-from proxy_core.formats.anthropic.fields import NAME, Json
+from proxy_core.formats.anthropic.fields import NAME
+from proxy_core.formats.fields import Json
 
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -65,8 +66,8 @@ def encode_stop(
     called: bool,
     refused: bool,
 ) -> Json:
-    """The three stop fields. `called` and `refused` tell that the answer holds tool calls, or a refusal in words: both end
-    with `stop` at some providers (a refusal at OpenAI itself)."""
+    """The three stop fields. `called` and `refused` tell that the answer holds tool calls, or a refusal in words: both
+    end with `stop` at some providers (a refusal at OpenAI itself)."""
     if reason in (None, "stop") and (called or refused):
         reason = "tool_calls" if called else "refusal"
     word = _stop_reason(reason, native, sequence)

@@ -25,9 +25,10 @@ from proxy_core.errors import BackendError
 from proxy_core.formats import wire_json
 from proxy_core.formats.anthropic.content import decode_citation
 from proxy_core.formats.anthropic.errors import decode_error
-from proxy_core.formats.anthropic.fields import NAME, Json, leftovers
+from proxy_core.formats.anthropic.fields import NAME, leftovers
 from proxy_core.formats.anthropic.stop import decode_stop
 from proxy_core.formats.anthropic.usage import decode_usage
+from proxy_core.formats.fields import Json
 
 _TOOL_USE_FIELDS = frozenset({"id", "input", "name", "type"})
 

@@ -23,12 +23,13 @@ from proxy_core.domain.stream import (
 )
 from proxy_core.formats import losses
 from proxy_core.formats.anthropic.errors import encode_error
-from proxy_core.formats.anthropic.fields import NAME, Json
+from proxy_core.formats.anthropic.fields import NAME
 from proxy_core.formats.anthropic.open_call import OpenCall
 from proxy_core.formats.anthropic.response import encode_citation, message_body, new_tool_id
 from proxy_core.formats.anthropic.stop import encode_stop
 from proxy_core.formats.anthropic.usage import encode_usage
 from proxy_core.formats.base import RenderOptions, StreamEncoder
+from proxy_core.formats.fields import Json
 from proxy_core.formats.sse import render
 from proxy_core.formats.wire_json import dumps
 

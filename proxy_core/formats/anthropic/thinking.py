@@ -20,7 +20,8 @@ from __future__ import annotations
 from typing import Final, Literal, cast, get_args
 
 from proxy_core.domain.request import DomainRequest, Effort, ReasoningSettings
-from proxy_core.formats.anthropic.fields import NAME, Json, count, leftovers, optional, required
+from proxy_core.formats.anthropic.fields import NAME, count, leftovers, optional, required
+from proxy_core.formats.fields import Json
 
 MIN_BUDGET: Final = 1024
 

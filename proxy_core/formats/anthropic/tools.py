@@ -16,7 +16,8 @@ from typing import Literal
 from proxy_core.domain.content import ToolCallPart
 from proxy_core.domain.request import DomainRequest, Tool, ToolChoice
 from proxy_core.formats import wire_json
-from proxy_core.formats.anthropic.fields import NAME, Json, invalid, leftovers, objects, optional, required
+from proxy_core.formats.anthropic.fields import NAME, invalid, leftovers, objects, optional, required
+from proxy_core.formats.fields import Json
 
 _TOOL_FIELDS = frozenset({"description", "input_schema", "name", "strict"})
 _CHOICE_FIELDS = frozenset({"disable_parallel_tool_use", "name", "type"})

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from proxy_core.domain.response import Usage
-from proxy_core.formats.anthropic.fields import NAME, Json, leftovers
+from proxy_core.formats.anthropic.fields import NAME, leftovers
+from proxy_core.formats.fields import Json, usage_in
 
 _READ = "cache_read_input_tokens"
 _WRITTEN = "cache_creation_input_tokens"
@@ -54,16 +53,6 @@ def encode_usage(usage: Usage | None) -> Json:
     return {**usage.extra(NAME), **body}
 
 
-class _Body(msgspec.Struct):
-    usage: dict[str, Any] | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Body)
-
-
 def usage_of_body(body: bytes) -> Usage | None:
     """The usage of a whole answer; None when the body is not one, or does not say."""
-    try:
-        return decode_usage(_DECODER.decode(body).usage)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    return decode_usage(usage_in(body))

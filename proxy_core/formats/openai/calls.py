@@ -8,6 +8,7 @@ from typing import Any
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import ToolCallPart, ToolKind
 from proxy_core.formats import wire_json
+from proxy_core.formats.fields import text_or_none
 from proxy_core.formats.openai.fields import (
     FORMAT,
     Fields,
@@ -18,7 +19,6 @@ from proxy_core.formats.openai.fields import (
     leftover,
     note,
     own_fields,
-    text_or_none,
 )
 from proxy_core.formats.openai.tools import TOOL_KINDS, is_legacy
 

@@ -6,16 +6,16 @@ OpenRouter, vLLM, Mistral, FastAPI, Gemini's compatible endpoint and the proxies
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from proxy_core.domain.response import ErrorInfo
-from proxy_core.formats.openai.fields import as_dict, as_text, text_or_none
+from proxy_core.formats.fields import text_or_none
+from proxy_core.formats.openai.fields import as_dict, as_text
+from proxy_core.formats.pages import visible_text
 
-_MAX_TEXT = 500
 _INVALID, _SERVER = "invalid_request_error", "server_error"
 # OpenAI gives wrong keys and unknown models `invalid_request_error` too and tells them apart by `code`.
 _TYPE_BY_STATUS = {403: "permission_error", 408: _SERVER, 429: "rate_limit_error"}
@@ -50,7 +50,6 @@ _STATUS_BY_WORD = {
     "overloaded_error": 503,
     "service_unavailable": 503,
 }
-_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _RETRY = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE)
 
 
@@ -99,11 +98,7 @@ def _flatten(body: Any) -> dict[str, Any]:
 
 
 def _plain(text: str | bytes) -> str:
-    """The words of an HTML page, or of plain text."""
-    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    if "<" in text[:_MAX_TEXT]:
-        text = html.unescape(_TAGS.sub(" ", text[:100_000]))
-    return " ".join(text.split())[:_MAX_TEXT]
+    return visible_text(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
 
 
 def _message(fields: dict[str, Any]) -> str:

@@ -6,26 +6,13 @@ from typing import Any, TypeVar, cast
 
 from proxy_core.domain.base import Extras
 from proxy_core.errors import InvalidRequestError
+from proxy_core.formats.fields import KIND_NAMES, NOTE, is_kind
 
 FORMAT = "openai"
 
-#: Keys of `extras["openai"]` that begin so are notes to ourselves, never written to the wire.
-NOTE = "_"
-
 T = TypeVar("T")
 
-_KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
-    str: ("a string", (str,)),
-    int: ("an integer", (int,)),
-    float: ("a number", (int, float)),
-    bool: ("a boolean", (bool,)),
-    dict: ("an object", (dict,)),
-    list: ("an array", (list,)),
-}
-_JSON_NAMES: dict[type, str] = {
-    type(None): "null",
-    **{kind: name for kind, (name, _) in _KINDS.items()},
-}
+_JSON_NAMES = {type(None): "null", **KIND_NAMES}
 
 
 def invalid(message: str, code: str, param: str) -> InvalidRequestError:
@@ -70,9 +57,8 @@ class Fields:
         value = self.rest.pop(name, None)
         if value is None:
             return None
-        expected, accepted = _KINDS[kind]
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            raise wrong_type(self.at(name), expected, value)
+        if not is_kind(value, kind):
+            raise wrong_type(self.at(name), KIND_NAMES[kind], value)
         return cast("T", value)
 
     def need(self, name: str, kind: type[T]) -> T:
@@ -122,11 +108,6 @@ def dicts(value: Any) -> list[dict[str, Any]]:
 def as_text(value: Any) -> str:
     """The string, or an empty one."""
     return value if isinstance(value, str) else ""
-
-
-def text_or_none(value: Any) -> str | None:
-    """The string; None for anything else, and for an empty one."""
-    return value if isinstance(value, str) and value else None
 
 
 def count(value: Any) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxy_core.domain.response import FinishReason
-from proxy_core.formats.openai.fields import text_or_none
+from proxy_core.formats.fields import text_or_none
 
 _NEUTRAL: dict[str, FinishReason] = {
     "stop": "stop",

@@ -12,16 +12,8 @@ from typing import Any
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import ReasoningPart
 from proxy_core.domain.stream import ReasoningDelta
-from proxy_core.formats.openai.fields import (
-    FORMAT,
-    as_text,
-    count,
-    dicts,
-    leftover,
-    note,
-    own_fields,
-    text_or_none,
-)
+from proxy_core.formats.fields import text_or_none
+from proxy_core.formats.openai.fields import FORMAT, as_text, count, dicts, leftover, note, own_fields
 
 #: Where providers put plain reasoning text; the first that is there holds, for some repeat it.
 PLAIN_FIELDS = ("reasoning_content", "reasoning")

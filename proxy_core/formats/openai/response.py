@@ -25,19 +25,11 @@ from proxy_core.domain.response import Choice, DomainResponse
 from proxy_core.domain.stream import NativeDelta
 from proxy_core.formats import losses
 from proxy_core.formats.base import RenderOptions
+from proxy_core.formats.fields import text_or_none
 from proxy_core.formats.openai.calls import call_fields, read_tool_calls
 from proxy_core.formats.openai.content import encode_media, media_from_url
 from proxy_core.formats.openai.errors import encode_error, stream_error
-from proxy_core.formats.openai.fields import (
-    FORMAT,
-    as_dict,
-    as_text,
-    count,
-    dicts,
-    leftover,
-    own_fields,
-    text_or_none,
-)
+from proxy_core.formats.openai.fields import FORMAT, as_dict, as_text, count, dicts, leftover, own_fields
 from proxy_core.formats.openai.finish import read_finish, write_finish
 from proxy_core.formats.openai.reasoning import read_reasoning, write_reasoning
 from proxy_core.formats.openai.tools import is_legacy

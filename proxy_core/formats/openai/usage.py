@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from proxy_core.domain.response import Usage
-from proxy_core.formats import wire_json
+from proxy_core.formats.fields import usage_in
 from proxy_core.formats.openai.fields import FORMAT, as_dict, count, leftover, own_fields
 
 _INPUT, _OUTPUT = "prompt_tokens_details", "completion_tokens_details"
@@ -19,27 +17,9 @@ _KNOWN_INPUT = frozenset({"cached_tokens", "cache_write_tokens"})
 _KNOWN_OUTPUT = frozenset({"reasoning_tokens"})
 
 
-class _Body(msgspec.Struct):
-    usage: Any = None
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
-
-
 def usage_of_body(body: bytes) -> Usage | None:
-    """The usage of a whole answer; the rest is skipped, not decoded."""
-    try:
-        return read_usage(_decode_body(body).usage)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _usage_of_odd_body(body)
-
-
-def _usage_of_odd_body(body: bytes) -> Usage | None:
-    """The way of bodies that strict decoders refuse (lone surrogates, NaN)."""
-    try:
-        return read_usage(as_dict(wire_json.loads(body)).get("usage"))
-    except ValueError:
-        return None
+    """The usage of a whole answer."""
+    return read_usage(usage_in(body))
 
 
 def read_usage(raw: Any) -> Usage | None:

@@ -1,0 +1,270 @@
+"""A connector written bare, on httpx and `proxy_core.api`, is a good connector.
+
+It is built and installed with pip in a fresh environment, beside the core's wheel and what that requires and nothing of
+the checkout; the proxy runs there, and real SDKs talk to it.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+
+from tests.e2e.answers import WAYS, Client, Way
+from tests.e2e.chat_client import ChatClient
+from tests.e2e.messages_client import MessagesClient
+from tests.fault_upstream import ARGUMENTS, GREETING, FaultUpstream, story, upstream_in_thread
+from tests.support.proxy import RunningProxy, running_proxy
+from tests.support.wheels import Pip, build_wheel, fresh_environment, lend
+
+ROOT = Path(__file__).parents[1]
+CONNECTORS = ["bare", "bare-dumps", "bare-careful"]
+HANG_UP_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory, pip: Pip) -> Path:
+    """The Python of a fresh environment where somebody has installed the core and the bare connector."""
+    wheels, home = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("environment")
+    projects = [ROOT, ROOT / "tests" / "support" / "bare_connector"]
+    python = fresh_environment(home)
+    pip.install_into(home, *(build_wheel(project, wheels) for project in projects))
+    lend(python, *(requires("llm-proxy-core") or ()))
+    return python
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FaultUpstream]:
+    with upstream_in_thread() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(environment: Path, upstream: FaultUpstream) -> Iterator[RunningProxy]:
+    options = {"api_key": "sk-upstream", "api_base_url": upstream.openai_url}
+    with running_proxy({"backends": {name: options for name in CONNECTORS}}, python=environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clients(proxy: RunningProxy, runner: asyncio.Runner) -> Iterator[dict[str, Client]]:
+    chat, messages = ChatClient(proxy.openai_url, runner), MessagesClient(proxy.address, runner)
+    yield {"openai": chat, "anthropic": messages}
+    chat.close()
+    messages.close()
+
+
+@pytest.fixture(params=["openai", "anthropic"], ids="{}-sdk".format)
+def client(request: pytest.FixtureRequest, clients: dict[str, Client]) -> Client:
+    return clients[request.param]
+
+
+@pytest.fixture(params=CONNECTORS)
+def connector(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=WAYS, ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_nothing_of_the_checkout_is_in_the_environment(proxy: RunningProxy) -> None:
+    assert proxy.get("/readyz").json == {
+        "status": "ready",
+        "backends": {name: {"ready": True} for name in CONNECTORS},
+        "plugins": {},
+    }
+
+
+def test_the_models_that_the_connector_fetched_are_offered(proxy: RunningProxy) -> None:
+    offered = [model["id"] for model in proxy.get("/v1/models").json["data"]]
+    assert offered == [f"{name}:{model}" for name in CONNECTORS for model in ("fault-small", "fault-large")]
+
+
+def test_text_comes_whole(client: Client, connector: str, way: Way) -> None:
+    answer = client.ask(way, f"{connector}:{story('answer', prompt=21, output=9)}", client.question())
+    assert (answer.text, answer.finish, answer.lane) == (GREETING, "stop", "translated")
+    assert answer.usage is not None
+    assert answer.usage[:2] == (21, 9)
+
+
+def test_tools_are_called_and_their_results_taken_back(client: Client, connector: str, way: Way) -> None:
+    """The upstream refuses results for calls that it never made."""
+    model, question = f"{connector}:{story('tools', n=2)}", client.question("Weather?", tools=1)
+    first = client.ask(way, model, question)
+    assert first.finish == "tools"
+    assert [(call.name, call.arguments) for call in first.calls] == [("get_weather", ARGUMENTS)] * 2
+    results = {call.id: f"{number} °C" for number, call in enumerate(first.calls)}
+    final = client.ask(way, model, client.next_turn(question, first, results))
+    assert (final.text, final.finish) == (f"The tool said: {'; '.join(results.values())}.", "stop")
+
+
+def test_the_upstream_gets_the_system_prompt_the_key_and_the_loop_guard(
+    client: Client, connector: str, upstream: FaultUpstream
+) -> None:
+    model = story("answer")
+    client.ask(WAYS[0], f"{connector}:{model}", client.question("Hello", system="Be kind."))
+    [exchange] = upstream.log.of(model)
+    assert exchange.json["messages"] == [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
+    assert exchange.json["stream"] is False
+    assert exchange.headers["authorization"] == "Bearer sk-upstream"
+    assert exchange.headers["x-llmproxy-loop-guard"] == "1"
+
+
+ERRORS = {401: "AuthenticationError", 429: "RateLimitError", 500: "InternalServerError"}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_an_error_is_the_sdks_error_for_that_status(client: Client, connector: str, way: Way, status: int) -> None:
+    with pytest.raises(getattr(client.sdk, ERRORS[status])) as raised:
+        client.ask(way, f"{connector}:{story('status', code=status)}", client.question())
+    careless_stream = way.streams and connector != "bare-careful"
+    if not (careless_stream and status == 500):  # the body alone cannot tell 500 from 502
+        assert raised.value.status_code == status
+    if status == 429 and not careless_stream:
+        assert raised.value.response.headers["retry-after"] == "2"
+    assert client.error_of(raised.value).message
+
+
+@pytest.mark.parametrize("name", ["rst", "fin", "eof", "no_done"])
+def test_a_broken_stream_is_an_error_and_no_answer(client: Client, connector: str, name: str) -> None:
+    with pytest.raises((openai.APIError, anthropic.APIError)):
+        client.ask(Way("events"), f"{connector}:{story(name)}", client.question())
+
+
+@pytest.mark.parametrize("name", ["silent", "headers_then_silent", "one_event_then_idle", "tick"])
+def test_a_client_that_hangs_up_stops_the_upstream(
+    proxy: RunningProxy, upstream: FaultUpstream, connector: str, name: str
+) -> None:
+    model = story(name, n=1000, ms=5)
+    body = {"model": f"{connector}:{model}", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    left = asyncio.run(_hang_up(proxy, upstream, model, body))
+    exchange = upstream.log.until_sync(model, lambda seen: seen.t_closed_by_peer)
+    assert exchange.t_closed_by_peer is not None
+    assert exchange.t_closed_by_peer - left <= HANG_UP_SECONDS
+
+
+async def _hang_up(proxy: RunningProxy, upstream: FaultUpstream, model: str, body: dict[str, Any]) -> float:
+    """Ask, wait until the upstream is at it, and leave; returns when."""
+    reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    content = json.dumps(body).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(content)}\r\n\r\n"
+    writer.write(head.encode() + content)
+    await upstream.wait_received(model)
+    if model.startswith(("one_event", "tick")):
+        await reader.readuntil(b"data: ")
+    else:
+        await asyncio.sleep(0.05)
+    left = time.monotonic()
+    writer.transport.abort()
+    return left
+
+
+# cut at every byte
+
+AT_ONCE = 16
+TEXT = "né ☕ 😀"
+
+Collected = tuple[str, Any, str, int]
+Collect = Callable[[Any, str], Awaitable[Collected]]
+
+
+async def collected_chat(sdk: Any, model: str) -> Collected:
+    """Text, tool arguments, finish reason and output tokens, as the OpenAI SDK streams them."""
+    text, arguments, finish, tokens = "", "", "", 0
+    stream = await sdk.chat.completions.create(
+        model=model, stream=True, stream_options={"include_usage": True}, messages=[{"role": "user", "content": "Hi"}]
+    )
+    async for chunk in stream:
+        tokens = chunk.usage.completion_tokens if chunk.usage else tokens
+        for choice in chunk.choices:
+            text += choice.delta.content or ""
+            arguments += "".join(call.function.arguments or "" for call in choice.delta.tool_calls or ())
+            finish += choice.finish_reason or ""
+    return text, json.loads(arguments or "null"), finish, tokens
+
+
+async def collected_message(sdk: Any, model: str) -> Collected:
+    """The same, as the Anthropic SDK streams them."""
+    text, arguments, finish, tokens = "", "", "", 0
+    stream = await sdk.messages.create(
+        model=model, stream=True, max_tokens=50, messages=[{"role": "user", "content": "Hi"}]
+    )
+    async for event in stream:
+        if event.type == "content_block_delta":
+            text += getattr(event.delta, "text", "")
+            arguments += getattr(event.delta, "partial_json", "")
+        if event.type == "message_delta":
+            finish, tokens = event.delta.stop_reason, event.usage.output_tokens
+    return text, json.loads(arguments or "null"), finish, tokens
+
+
+ANSWERS = {"answer": (TEXT, None), "tools": ("", ARGUMENTS)}
+FINISH = {
+    ("openai", "answer"): "stop",
+    ("openai", "tools"): "tool_calls",
+    ("anthropic", "answer"): "end_turn",
+    ("anthropic", "tools"): "tool_use",
+}
+
+
+def cut_story(name: str, at: int) -> str:
+    """A stream that is as long wherever it is cut."""
+    return story(name, text=TEXT, output=9, cut=f"{at:04}", id="c")
+
+
+def length_of(upstream: FaultUpstream, name: str) -> int:
+    """How many bytes the upstream streams."""
+    body = {"model": cut_story(name, 1), "stream": True, "stream_options": {"include_usage": True}, "messages": []}
+    answer = httpx.post(f"{upstream.openai_url}/chat/completions", json={**body, "messages": [{"role": "user", "content": "Hi"}]}, headers={"authorization": "Bearer k"}, trust_env=False)
+    assert b"[DONE]" in answer.content
+    return len(answer.content)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize(
+    ("connector", "spoken", "step"),
+    [("bare", "openai", 1), ("bare-dumps", "openai", 7), ("bare-careful", "openai", 7), ("bare", "anthropic", 5)],
+)
+def test_the_stream_is_the_same_wherever_the_upstream_cuts_it(
+    clients: dict[str, Client], runner: asyncio.Runner, upstream: FaultUpstream, name: str, connector: str, spoken: str, step: int
+) -> None:
+    sdk = clients[spoken].asynchronous
+    collect: Collect = {"openai": collected_chat, "anthropic": collected_message}[spoken]
+    length = length_of(upstream, name)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def cut(at: int) -> Collected:
+        async with gate:
+            return await collect(sdk, f"{connector}:{cut_story(name, at)}")
+
+    async def all_cuts() -> list[Collected]:
+        return await asyncio.gather(*(cut(at) for at in range(1, length, step)))
+
+    expected = (*ANSWERS[name], FINISH[spoken, name], 9)
+    assert [(at, got) for at, got in enumerate(runner.run(all_cuts())) if got != expected] == []
+
+
+def test_byte_by_byte(client: Client, connector: str) -> None:
+    answer = client.ask(Way("events"), f"{connector}:{story('byte_by_byte')}", client.question())
+    assert (answer.text, answer.finish) == (GREETING, "stop")
+
+
+@pytest.mark.parametrize("name", ["crlf", "cr", "comments", "pings", "gzip"])
+def test_odd_spellings_of_a_stream(client: Client, connector: str, name: str) -> None:
+    answer = client.ask(Way("events"), f"{connector}:{story(name, pieces=11)}", client.question())
+    assert (answer.text, answer.finish) == (GREETING, "stop")
