@@ -35,6 +35,7 @@ from proxy_core.domain.response import Choice, DomainResponse, ErrorInfo, Finish
 from proxy_core.domain.stream import (
     CitationDelta,
     Finish,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamChunk,
@@ -71,6 +72,8 @@ from proxy_core.translation import TranslationService
 from proxy_core.upstream.headers import LOOP_GUARD_HEADER, Identity, ensure_loop_guard_header
 
 __all__ = [
+    "LOOP_GUARD_HEADER",
+    "PLUGIN_API_VERSION",
     "AppConfig",
     "AuthenticationError",
     "BackendCapabilities",
@@ -96,14 +99,13 @@ __all__ = [
     "InvalidRequestError",
     "LLMBackend",
     "LLMProxyError",
-    "LOOP_GUARD_HEADER",
     "LoopDetectedError",
     "MediaPart",
     "Message",
     "ModelCard",
     "ModelNotFoundError",
+    "NativeDelta",
     "NativePart",
-    "PLUGIN_API_VERSION",
     "Part",
     "PermissionDeniedError",
     "PluginCompatibility",

@@ -283,7 +283,7 @@ class AppConfig(_Section):
         return self._source
 
     def where(self, *keys: str | int) -> str:
-        """The place of a key, to begin an error message with: `llm-proxy.yaml:7: backends.openai.api_key`."""
+        """The place of a key, to begin an error message with: `llm-proxy.yaml:7: backends.mine.api_key`."""
         return self._source.where(*keys)
 
     @field_validator("backends")

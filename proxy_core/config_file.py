@@ -90,7 +90,7 @@ class ConfigSource:
         return self.lines.get(keys)
 
     def where(self, *keys: str | int) -> str:
-        """`llm-proxy.yaml:7: backends.openai.api_key`, as far as it is known."""
+        """`llm-proxy.yaml:7: backends.mine.api_key`, as far as it is known."""
         return self._place(keys, self.line(keys))
 
     def error(self, problems: Iterable[Problem]) -> ConfigurationError:

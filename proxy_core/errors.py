@@ -111,7 +111,7 @@ class ModelNotFoundError(InvalidRequestError):
 
 
 class RequestTooLargeError(InvalidRequestError):
-    """The body, its headers or its nesting exceed a configured limit."""
+    """The body or the headers exceed a configured limit."""
 
     default_status = 413
     default_code = "request_too_large"

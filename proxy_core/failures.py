@@ -21,7 +21,8 @@ def error_from_info(info: ErrorInfo | None, status: int, headers: Mapping[str, s
     if info is None:
         return status_error(f"the upstream answered with status {status}", None, status, headers)
     error = status_error(info.message, info.code, status, headers)
-    error.retry_after = error.retry_after if info.retry_after is None else info.retry_after
+    if error.retry_after is None:  # the header is exact, the body's words are not
+        error.retry_after = info.retry_after
     error.details.update({"type": info.type, "param": info.param})
     return error
 

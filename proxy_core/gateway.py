@@ -1,7 +1,7 @@
 """The gateway: takes a client's request to a backend, and the answer back. The only orchestrator.
 
-Hooks, then routing, then one backend. A stream is checked on its way back (one that ends before its terminal event is an
-error), and everything is accounted for, however it ends.
+Hooks, then routing, then one backend. A stream is checked on its way back (one that ends before its terminal event is
+an error), and everything is accounted for, however it ends.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Exchange:
         if isinstance(content, bytes):
             usage = envelope.usage
         elif content.error is not None or envelope.status_code >= 400:
-            raise error_from_info(content.error, envelope.status_code, envelope.headers)
+            raise error_from_info(content.error, envelope.status_code, headers)
         else:
             usage = envelope.usage or content.usage
         return Answer(content, envelope.status_code, headers, Usage.model_validate(usage) if usage else None)
@@ -188,7 +188,8 @@ class Exchange:
 
     async def _end_stream(self, answer: StreamAnswer, error: LLMProxyError | None) -> None:
         if not answer.began and error is not None:
-            return await self._end_failed(error)
+            await self._end_failed(error)
+            return
         assert self._target is not None
         context = StreamEndContext(
             self.context,

@@ -72,5 +72,5 @@ class Router:
         bare = {name.partition(":")[2]: name for name in names}
         near = difflib.get_close_matches(model, [*names, *bare], n=3, cutoff=0.5)
         suggestions = list(dict.fromkeys(bare.get(name, name) for name in near))
-        hint = f"; did you mean {', '.join(suggestions)}?" if suggestions else "; `llm-proxy models` lists what there is"
-        return ModelNotFoundError(f"there is no model {model!r}{hint}", details={"param": "model"})
+        hint = f"did you mean {', '.join(suggestions)}?" if suggestions else "`llm-proxy models` lists what there is"
+        return ModelNotFoundError(f"there is no model {model!r}; {hint}", details={"param": "model"})

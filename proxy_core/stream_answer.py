@@ -149,24 +149,26 @@ class StreamAnswer:
         self.usage = usage if self.usage is None else self.usage.merge(usage)
 
     def _failed(self, info: ErrorInfo) -> None:
-        error = without_secrets(error_from_info(info, info.status or 502, {}), self._secrets)
+        told = self._envelope.status_code
+        status = told if told >= 400 else info.status or 502
+        error = without_secrets(error_from_info(info, status, self.headers), self._secrets)
         if not self.began:
             raise error
         self.error = StreamInterruptedError(error.message, error.code, details=error.details)
 
     def _last(self) -> bytes | list[StreamChunk]:
         """What the end of the upstream's body completes; raises `StreamInterruptedError` when that is not the end."""
-        last = self._flushed()
+        if self._lossless is not None:
+            tail = self._observed(self._lossless, self._lossless.flush())
+            self._check_finished()
+            return tail
+        last = self._checked([chunk for assembler in self._assemblers.values() for chunk in assembler.flush()])
+        self._check_finished()
+        return last if self.finished else [*last, StreamChunk(terminal=True)]
+
+    def _check_finished(self) -> None:
         if not self.finished and self._terminal_required:
             raise StreamInterruptedError(f"backend {self._name!r} closed the stream before the answer was complete")
-        if self._lossless is None and not self.finished:
-            return [*last, StreamChunk(terminal=True)]
-        return last
-
-    def _flushed(self) -> Any:
-        if self._lossless is not None:
-            return self._observed(self._lossless, self._lossless.flush())
-        return self._checked([chunk for assembler in self._assemblers.values() for chunk in assembler.flush()])
 
     async def aclose(self) -> None:
         """Let go of the upstream: wait a moment for the rest of a finished stream, close any other at once. A second
@@ -185,7 +187,7 @@ class StreamAnswer:
                     await self._envelope.cancel_callback()
                 if (close := getattr(self._iterator, "aclose", None)) is not None:
                     await close()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             log.warning("a stream could not be closed", backend=self._name, reason=f"{type(error).__name__}: {error}")
 
     async def _drained(self) -> bool:

@@ -86,7 +86,13 @@ def test_of_several_backends_a_default_that_does_not_list_the_model_is_not_taken
 
 @pytest.mark.parametrize(
     ("model", "suggested"),
-    [("smal", "one:small"), ("one;small", "one:small"), ("uniqe", "two:unique"), ("fsat", "fast"), ("tow:big", "two:big")],
+    [
+        ("smal", "one:small"),
+        ("one;small", "one:small"),
+        ("uniqe", "two:unique"),
+        ("fsat", "fast"),
+        ("tow:big", "two:big"),
+    ],
 )
 def test_a_model_that_is_not_there_is_answered_with_near_names(model: str, suggested: str) -> None:
     with pytest.raises(ModelNotFoundError, match=f"there is no model '{model}'; did you mean .*{suggested}") as refusal:

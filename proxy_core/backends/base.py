@@ -39,8 +39,8 @@ class LLMBackend(abc.ABC):
     """One configured upstream.
 
     The host builds it with `(client, config, translation_service)`, then awaits `initialize` with the backend's options
-    from the config file as keyword arguments. Every method may raise any error of `proxy_core.errors`; httpx's errors are
-    understood too, and become the right status for the client.
+    from the config file as keyword arguments. Every method may raise any error of `proxy_core.errors`; httpx's errors
+    are understood too, and become the right status for the client.
     """
 
     #: The name of the connector, as in its entry point and in `type:` in the config file.

@@ -62,9 +62,7 @@ class HTTPBackend(LLMBackend):
         if hasattr(cls, "wire_format"):
             cls.passthrough_formats = frozenset({cls.wire_format})
 
-    def __init__(
-        self, client: httpx.AsyncClient, config: AppConfig, translation_service: TranslationService
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, config: AppConfig, translation_service: TranslationService) -> None:
         from proxy_core.upstream.wire import wire_for
 
         super().__init__(config)
@@ -77,8 +75,9 @@ class HTTPBackend(LLMBackend):
         self._extra_headers: Mapping[str, str] = {}
         self._loop_guard = True
         self._models: list[str] = []
-        self._read_block = self._format.decode_block if type(self).read_chunk is HTTPBackend.read_chunk else self._read_event
         self._edits_payload = type(self).prepare_payload is not HTTPBackend.prepare_payload
+        reads_chunks = type(self).read_chunk is not HTTPBackend.read_chunk
+        self._read_block = self._read_event if reads_chunks else self._format.decode_block
 
     # getting ready
 
@@ -106,8 +105,8 @@ class HTTPBackend(LLMBackend):
         return f"; set {self.api_key_env} in the environment, or api_key" if self.api_key_env else ""
 
     def _resolve_base_url(self, configured: str | None) -> str:
-        """The base of all paths. People paste it with and without its version segment, and with the path of an endpoint;
-        all of these mean the same."""
+        """The base of all paths. People paste it with and without its version segment, and with the path of an
+        endpoint; all of these mean the same."""
         if configured is None:
             if self.default_base_url is None:
                 raise ConfigurationError("no api_base_url", code="missing_api_base_url")
@@ -158,8 +157,8 @@ class HTTPBackend(LLMBackend):
         return f"{self.base_url}{self.chat_path}"
 
     def prepare_payload(self, payload: dict[str, Any], model: str) -> dict[str, Any]:
-        """Last change to the body before it is sent; `model` is the upstream's name for it, already set. Overriding this
-        makes same-format requests be parsed and written again; fields you leave alone survive."""
+        """Last change to the body before it is sent; `model` is the upstream's name for it, already set. Overriding
+        this makes same-format requests be parsed and written again; fields you leave alone survive."""
         return payload
 
     def read_chunk(self, event: Event) -> StreamChunk | None:
@@ -242,9 +241,7 @@ class HTTPBackend(LLMBackend):
             raise self.read_error(response.status, response.headers, body)
         return body
 
-    def _stream(
-        self, response: WireResponse, pieces: AsyncIterator[ProcessedResponse]
-    ) -> StreamingResponseEnvelope:
+    def _stream(self, response: WireResponse, pieces: AsyncIterator[ProcessedResponse]) -> StreamingResponseEnvelope:
         return StreamingResponseHandle(pieces, response.aclose, response.headers, response.status)
 
     async def _chunks(self, response: WireResponse) -> AsyncIterator[ProcessedResponse]:

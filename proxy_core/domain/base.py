@@ -13,7 +13,7 @@ MOST_DROPPED = 64
 _LONGEST_NAME = 64
 _UNSAFE = re.compile(r"[^!-+\--~]")
 
-#: Fields that only one format knows, by format name: `{"openai": {"service_tier": "flex"}}`.
+#: Fields that only one format knows, by format name: `{"<format>": {"service_tier": "flex"}}`.
 #: A format reads and writes its own key and no other.
 Extras = dict[str, dict[str, Any]]
 

@@ -135,18 +135,17 @@ class LosslessStream:
         return seen if self.terminal else b""
 
     def _observe(self, whole: bytes) -> bytes:
-        if self._ended:
+        if self._has_ended():
             return b""
         position = 0
         while (marked := self._next_mark(whole, position)) >= 0:
             start, position = _event_around(whole, marked, position)
             self._note(self._format.decode_event(parse_event(whole[start:position].removeprefix(_BOM))))
-            if self._ended:
+            if self._has_ended():
                 return _whole_line_end(whole[:position])
         return whole
 
-    @property
-    def _ended(self) -> bool:
+    def _has_ended(self) -> bool:
         return self.terminal or self.error is not None
 
     def _next_mark(self, data: bytes, start: int) -> int:

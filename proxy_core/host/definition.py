@@ -32,7 +32,7 @@ class PluginCompatibility:
     core_max_version: str | None = None
 
     def problem(self, core_version: str) -> str | None:
-        """Why the connector does not go with this core, or None when it does; raises `InvalidVersion` (a `ValueError`)."""
+        """Why the connector does not go with this core; None if it does. Raises `ValueError` for no version."""
         from packaging.version import Version
 
         core = Version(core_version)
@@ -59,10 +59,10 @@ class BackendPluginDefinition:
     """One connector.
 
     - `backend_name`: the `backend_type`, and the name of the entry point.
-    - `factory`: called with `(client, config, translation_service)`, positionally; does no network I/O. Usually the class.
+    - `factory`: called with `(client, config, translation_service)`, positionally; no network I/O. Usually the class.
     - `plugin_name`: the distribution, for messages.
-    - `options_model`: a pydantic model of the backend's options in the config file; `BackendOptions` or a subclass. None
-      takes any options unchecked.
+    - `options_model`: a pydantic model of the backend's options in the config file; `BackendOptions` or a subclass.
+      None takes any options unchecked.
     - `formats`: wire formats the connector brings along.
     - `api_key_env`: the environment variable where this provider's users keep their key.
     - `enabled_by_default`: serve without any configuration even though no key is set.

@@ -89,20 +89,24 @@ def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
 
     if not is_allowed(entry, allow):
         return finding(problem="not on the allow-list (plugins.allow); it was not imported")
-    provided, failure = loaded(lambda: entry.load()())
+    provided, failure = loaded(lambda: _called(entry.load()))
     if failure is not None:
         return finding(problem=failure)
     problem = _objection(entry.name, provided)
     return finding(problem=problem) if problem else finding(definition=provided)
 
 
+def _called(provider: Callable[[], Any]) -> Any:
+    return provider()
+
+
 def guarded(load: Callable[[], Any]) -> tuple[Any, str | None]:
-    """What a plugin's code returns, or why it failed. Importing can raise anything, SystemExit and SyntaxError included."""
+    """What a plugin's code returns, or why it failed. Importing can raise anything, SystemExit included."""
     try:
         return load(), None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the plugin's
         return None, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

@@ -16,7 +16,15 @@ import pluggy
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import Usage
 from proxy_core.errors import LLMProxyError, PluginError
-from proxy_core.host.discovery import HOOKS_GROUP, Finding, distribution_of, entry_points_of, guarded, is_allowed, loaded
+from proxy_core.host.discovery import (
+    HOOKS_GROUP,
+    Finding,
+    distribution_of,
+    entry_points_of,
+    guarded,
+    is_allowed,
+    loaded,
+)
 
 hookspec = pluggy.HookspecMarker("llm_proxy")
 hookimpl = pluggy.HookimplMarker("llm_proxy")
@@ -124,18 +132,18 @@ class Hooks:
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
+            self._callers = {hook: self._callers_of(hook) for hook in HOOKS}
+        except (pluggy.PluginValidationError, ValueError, TypeError) as error:
             self._forget(plugin, name)
             raise PluginError(f"hook plugin {name}: {error}") from error
-        self._callers = {hook: self._callers_of(hook) for hook in HOOKS}
 
     def _forget(self, plugin: object, name: str) -> None:
-        """Leave nothing of a refused plugin behind: pluggy would hold its unknown hooks against those that come after."""
+        """Leave nothing of a refused plugin behind: pluggy would hold its unknown hooks against later plugins."""
         if self._manager.get_plugin(name) is plugin:
             self._manager.unregister(name=name)
 
     def _callers_of(self, hook: str) -> list[Callable[..., list[Any]]]:
-        """One call per plugin, last registered first, so that the failure of one does not keep the others from theirs."""
+        """One call per plugin, last registered first, so that one that fails does not keep the others from theirs."""
         plugins = [impl.plugin for impl in reversed(getattr(self._manager.hook, hook).get_hookimpls())]
         return [self._manager.subset_hook_caller(hook, [p for p in plugins if p is not only]) for only in plugins]
 
@@ -173,7 +181,7 @@ class Hooks:
             try:
                 for result in call(context=context):
                     await _awaited(result)
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - no hook harms a client
                 self._report(name, error)
 
 

@@ -35,7 +35,12 @@ class ConfiguredBackend:
     """One backend of the config: the connector's object, its options, and whether it is ready."""
 
     def __init__(
-        self, name: str, definition: BackendPluginDefinition, backend: LLMBackend, options: dict[str, Any], budget: float
+        self,
+        name: str,
+        definition: BackendPluginDefinition,
+        backend: LLMBackend,
+        options: dict[str, Any],
+        budget: float,
     ) -> None:
         self.name = name
         self.definition = definition
@@ -64,15 +69,16 @@ class ConfiguredBackend:
 
     def start(self) -> asyncio.Task[None]:
         """Begin to initialize, unless that is under way."""
-        if self._attempt is None or self._attempt.done():
-            self._attempt = asyncio.create_task(self._initialize(), name=f"initialize {self.name}")
-            self._attempt.add_done_callback(_take_note)
-        return self._attempt
+        attempt = self._attempt
+        if attempt is None or attempt.done():
+            attempt = self._attempt = asyncio.create_task(self._initialize(), name=f"initialize {self.name}")
+            attempt.add_done_callback(_take_note)
+        return attempt
 
     async def ensure_ready(self) -> None:
         """Wait for an attempt under way, or make a new one when it is time; raises `ServiceUnavailableError`."""
         if self._attempt is None or (self._attempt.done() and time.monotonic() >= self._retry_at):
-            self.start()
+            _ = self.start()
         if self._attempt is not None:
             await asyncio.wait([self._attempt], timeout=self._budget + GRACE_SECONDS)
         if not self.ready:
@@ -84,7 +90,7 @@ class ConfiguredBackend:
     def refresh(self) -> None:
         """Have another try in the background at what went wrong when the backend was initialized."""
         if (self._failure or self.backend.problem) and time.monotonic() >= self._retry_at:
-            self.start()
+            _ = self.start()
 
     async def _initialize(self) -> None:
         self._retry_at = time.monotonic() + RETRY_SECONDS
@@ -94,7 +100,7 @@ class ConfiguredBackend:
         except ConfigurationError as error:
             self._fail(error.message)
             raise ConfigurationError(f"backend {self.name!r}: {error.message}", error.code) from error
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is logged, and told whoever asks
             if budget.expired():
                 self._fail(f"initialize() took longer than {self._budget:g} s")
             else:
@@ -115,7 +121,7 @@ class ConfiguredBackend:
         try:
             async with asyncio.timeout(2.0):
                 await self.backend.close()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             log.warning("backend could not be closed", backend=self.name, reason=f"{type(error).__name__}: {error}")
 
 
@@ -126,7 +132,7 @@ def _take_note(attempt: asyncio.Task[None]) -> None:
 
 
 def _model_names(backend: LLMBackend) -> list[str]:
-    names = list(backend.get_available_models())
+    names: list[Any] = list(backend.get_available_models())
     if strangers := [name for name in names if not isinstance(name, str)]:
         raise TypeError(f"get_available_models() lists {strangers[0]!r}, which is not a string")
     return names
@@ -140,8 +146,8 @@ class Registry:
         self.findings = list(findings)
 
     async def start(self) -> None:
-        """Initialize all backends at once. Raises `ConfigurationError` for what only the operator can mend; slow and failing
-        backends do not hold up the others."""
+        """Initialize all backends at once. Raises `ConfigurationError` for what only the operator can mend; slow and
+        failing backends do not hold up the others."""
         tasks = [backend.start() for backend in self.backends.values()]
         if not tasks:
             return
@@ -157,8 +163,8 @@ class Registry:
 def enabled_backends(
     config: AppConfig, definitions: Mapping[str, BackendPluginDefinition], env: Mapping[str, str]
 ) -> dict[str, BackendConfig]:
-    """The backends to serve: those of the config; without any, each connector whose key is in the environment; without
-    any of these, the connectors that need no key."""
+    """The backends to serve: those of the config; without any, each connector whose key is in the environment;
+    without any of these, the connectors that need no key."""
     if config.backends:
         return {name: backend for name, backend in config.backends.items() if backend.enabled}
     keyed = [name for name, definition in definitions.items() if definition.key_from(env)]
@@ -173,7 +179,7 @@ def build_registry(
     translation: TranslationService,
     env: Mapping[str, str] = os.environ,
 ) -> Registry:
-    """Build every enabled backend; raises `ConfigurationError` naming file, line and way out when one cannot be built."""
+    """Build every enabled backend; raises `ConfigurationError` naming file, line and way out where that fails."""
     definitions = {finding.name: finding.definition for finding in findings if finding.definition}
     brought = {each.name: each for definition in definitions.values() for each in definition.formats}
     for wire_format in brought.values():
@@ -223,6 +229,8 @@ def _build(
 
     backend, failure = guarded(make)
     if failure is not None:
-        raise ConfigurationError(f"connector {definition.plugin_name}: its factory failed: {failure}", "connector_broken")
+        raise ConfigurationError(
+            f"connector {definition.plugin_name}: its factory failed: {failure}", "connector_broken"
+        )
     built: LLMBackend = backend
     return built

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from proxy_core.config import AppConfig, load_config
 from proxy_core.errors import LLMProxyError
 from proxy_core.gateway import Gateway
-from proxy_core.host.discovery import Finding, discover
+from proxy_core.host.discovery import discover
 from proxy_core.host.hooks import Hooks
 from proxy_core.host.registry import build_registry
 from proxy_core.logs import configure_logging
@@ -90,7 +90,7 @@ def _chat_first(chat: Mapping[str, ASGIApp], others: ASGIApp) -> ASGIApp:
 
 
 def _settle_memory() -> None:
-    """What exists now lives as long as the process: take it out of the garbage collector's rounds, and make these rarer.
+    """What exists now lives as long as the process: take it out of the collector's rounds, and make these rarer.
     Requests leave next to no cycles behind; with Python's defaults the collector took a fifth of their CPU."""
     gc.collect()
     gc.freeze()
@@ -108,9 +108,7 @@ class _Route(Route):
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    raise LLMProxyError(
-        f"there is nothing at {scope['method']} {scope['path']}", "not_found", status_code=404
-    )
+    raise LLMProxyError(f"there is nothing at {scope['method']} {scope['path']}", "not_found", status_code=404)
 
 
 def _report_hook_failure(hook: str, error: BaseException) -> None:
@@ -118,7 +116,7 @@ def _report_hook_failure(hook: str, error: BaseException) -> None:
 
 
 def create_app() -> ASGIApp:
-    """The application for the configuration that the environment names (`LLM_PROXY_CONFIG`): what uvicorn's workers call."""
+    """The application for the configuration that `load_config` finds: for any ASGI server that takes a factory."""
     config = load_config()
     configure_logging(config.logging)
     return Application(config).app

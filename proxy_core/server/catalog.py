@@ -62,7 +62,8 @@ class HealthEndpoint:
 
 
 class ReadyEndpoint:
-    """`GET /readyz`: 200 when at least one backend can be used, else 503; says of each backend and plugin what is wrong."""
+    """`GET /readyz`: 200 when at least one backend can be used, else 503; tells of each backend and plugin what is
+    wrong."""
 
     def __init__(self, gateway: Callable[[], Gateway]) -> None:
         self._gateway = gateway

@@ -14,7 +14,7 @@ _INTERIM = b"1"
 
 
 class CorkedTransport:
-    """A transport that holds a response's head back until the next write, or at the latest until the loop goes round."""
+    """A transport that holds a response's head back until the next write, or until the loop has gone round."""
 
     __slots__ = ("_head", "_loop", "_transport")
 

@@ -45,9 +45,7 @@ class ChatEndpoint:
         check_depth(body, self._limits)
         peeked = lossless.peek(body)
         check_model(peeked.model)
-        request = WireRequest(
-            self._format.name, body, peeked.model, bool(peeked.stream), _without_credentials(headers)
-        )
+        request = WireRequest(self._format.name, body, peeked.model, bool(peeked.stream), _without_credentials(headers))
         exchange = self._gateway().exchange(request, scope["llm_proxy.request_id"])
         await _Call(exchange, request, self._format, send, self._limits).run(receive)
 

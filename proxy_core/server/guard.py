@@ -60,7 +60,9 @@ class Guard:
         scope["llm_proxy.headers"] = headers
         await self._app(scope, receive, send)
 
-    async def refuse(self, scope: Scope, headers: dict[str, str], request_id: str, error: LLMProxyError, send: Send) -> None:
+    async def refuse(
+        self, scope: Scope, headers: dict[str, str], request_id: str, error: LLMProxyError, send: Send
+    ) -> None:
         """Answer with an error in the client's format."""
         wire_format = self._protocols.format_of(scope["path"], headers)
         await send_error(send, error, wire_format, RenderOptions("", request_id=request_id), [])

@@ -15,8 +15,9 @@ RawHeaders = list[tuple[bytes, bytes]]
 class ClientStream:
     """Sends SSE to one client. The response begins with the first bytes written.
 
-    After `keep_alive` seconds of silence a comment is sent, so that no hop on the way takes the stream for dead; if that
-    happens before the first bytes, the response begins with it, and a later error can only be told inside the stream.
+    After `keep_alive` seconds of silence a comment is sent, so that no hop on the way takes the stream for dead; if
+    that happens before the first bytes, the response begins with it, and a later error can only be told inside
+    the stream.
     """
 
     def __init__(self, send: Send, headers: Callable[[], RawHeaders], keep_alive: float) -> None:

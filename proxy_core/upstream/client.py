@@ -11,8 +11,8 @@ import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 from urllib.parse import urlsplit
 

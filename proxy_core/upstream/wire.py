@@ -31,7 +31,7 @@ class WireResponse(Protocol):
         """The body, in pieces as the network delivers them."""
 
     async def aclose(self) -> None:
-        """Close the connection at once unless the body has been read to its end; may be called at any time, repeatedly."""
+        """Close the connection at once unless the body has been read to its end; may be called any time, and again."""
 
 
 class Wire(Protocol):

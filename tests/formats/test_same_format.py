@@ -2,8 +2,8 @@
 
 What does change, and says the same (`canonical` knows it): a single plain text is a string, a single stop word a list,
 fields that are null are absent, and Chat streams ask for their usage. Beyond that, and left out here: Messages turns of
-one role are one turn, and blank texts are gone from them; in Chat answers empty arguments are `{}`, `reasoning` is called
-`reasoning_content`, and content in a list is one string (its parts of unknown types are dropped, recorded).
+one role are one turn, and blank texts are gone from them; in Chat answers empty arguments are `{}`, `reasoning` is
+called `reasoning_content`, and content in a list is one string (its parts of unknown types are dropped, recorded).
 """
 
 from __future__ import annotations

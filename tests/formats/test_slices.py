@@ -8,6 +8,7 @@ import asyncio
 import codecs
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,7 +42,9 @@ from tests.support.cuts import in_two, pieces_of
 TRANSLATION = TranslationService()
 TEXT = ("né ", "data: 1\n\n", "☕\u2028", "😀")
 ARGUMENTS = {"a": "event: ü\r\n"}
-REPLY = Reply("m", (Text(TEXT), ToolUse("call_1", "look", ARGUMENTS)), "tools", Usage(prompt=3, output=4), include_usage=True)
+REPLY = Reply(
+    "m", (Text(TEXT), ToolUse("call_1", "look", ARGUMENTS)), "tools", Usage(prompt=3, output=4), include_usage=True
+)
 
 SPELLINGS = {
     "plain": Spelling(),
@@ -74,7 +77,9 @@ def spelled(format_name: str, spelling: str = "plain") -> bytes:
     return b"".join(SPELLINGS[spelling].frames(FORMATS[format_name].events(REPLY)))
 
 
-def answer_of(format_name: str, pieces: Iterable[str | bytes], dumped: bool = False) -> StreamAnswer:
+def answer_of(
+    format_name: str, pieces: Iterable[str | bytes], dumped: bool = False, status: int = 200, **headers: str
+) -> StreamAnswer:
     """The host's view of a connector that loops over `pieces`."""
 
     async def loop() -> AsyncIterator[ProcessedResponse]:
@@ -82,14 +87,22 @@ def answer_of(format_name: str, pieces: Iterable[str | bytes], dumped: bool = Fa
             chunk = TRANSLATION.to_domain_stream_chunk(piece, format_name)
             yield ProcessedResponse(content=chunk.model_dump() if dumped else chunk)
 
-    return StreamAnswer(StreamingResponseHandle(iterator=loop()), {}, CONFIGURED, None, TRANSLATION)
+    handle = StreamingResponseHandle(iterator=loop(), headers=headers, status_code=status)
+    return StreamAnswer(handle, headers, CONFIGURED, None, TRANSLATION)
 
 
 async def chunks_of(format_name: str, pieces: Iterable[str | bytes], dumped: bool = False) -> list[StreamChunk]:
     answer = answer_of(format_name, pieces, dumped)
-    chunks = [chunk async for together in answer for chunk in together if isinstance(chunk, StreamChunk)]
+    chunks: list[StreamChunk] = []
+    await collect(chunks, answer)
     await answer.aclose()
     return chunks
+
+
+async def collect(said: list[StreamChunk], answer: StreamAnswer) -> None:
+    """Add what the answer says, as long as it does."""
+    async for together in answer:
+        said += [chunk for chunk in together if isinstance(chunk, StreamChunk)]
 
 
 def told(chunks: Iterable[StreamChunk]) -> tuple[Any, ...]:
@@ -166,7 +179,7 @@ async def test_a_stream_says_the_same_in_pieces_of_any_size(
 def test_a_stream_says_the_same_in_pieces_of_mixed_sizes(format_name, read, spelling, data):
     stream = spelled(format_name, spelling)
     cuts = sorted({0, len(stream), *data.draw(st.lists(st.integers(0, len(stream)), max_size=12))})
-    pieces = [stream[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in pairwise(cuts)]
     assert told(asyncio.run(chunks_of(format_name, read(pieces)))) == WHOLE
 
 
@@ -219,7 +232,7 @@ async def test_a_torn_event_is_handed_on_as_soon_as_it_is_whole(format_name: str
         raise AssertionError("the event was whole before")
 
     answer = answer_of(format_name, pieces())
-    assert [chunk for chunk in await anext(aiter(answer))]
+    assert await anext(aiter(answer))
     assert b"".join(sent).rstrip() == stream[:end].rstrip()
     await answer.aclose()
 
@@ -232,10 +245,9 @@ async def test_a_stream_that_is_cut_off_anywhere_is_reported_and_invents_nothing
     stream = spelled(format_name)
     end = stream.rstrip().rindex(b"\n") + 1 if format_name == "openai" else stream.rindex(b"event: message_stop")
     for length in range(1, end, 3):
-        said = []
+        said: list[StreamChunk] = []
         with pytest.raises(StreamInterruptedError, match="before the answer was complete"):
-            async for together in answer_of(format_name, as_text([stream[:length]])):
-                said += [chunk for chunk in together if isinstance(chunk, StreamChunk)]
+            await collect(said, answer_of(format_name, as_text([stream[:length]])))
         assert not any(chunk.terminal for chunk in said)
         text = "".join(delta.text for chunk in said for delta in chunk.deltas if isinstance(delta, TextDelta))
         assert "".join(TEXT).startswith(text)
@@ -276,6 +288,14 @@ async def test_an_error_body_in_place_of_a_stream_is_that_error(
         assert failure.value.status_code == status
 
 
+@pytest.mark.parametrize("body", ['{"error": {"message": "no"}}', '{"detail": "no"}'])
+async def test_the_status_and_headers_that_the_connector_tells_are_those_of_the_error(body: str) -> None:
+    with pytest.raises(LLMProxyError, match="no") as failure:
+        await collect([], answer_of("openai", [body], False, 429, **{"retry-after": "7"}))
+    assert failure.value.status_code == 429
+    assert failure.value.retry_after == 7
+
+
 async def test_a_page_in_place_of_a_stream_is_a_stream_without_end() -> None:
     with pytest.raises(StreamInterruptedError):
         await chunks_of("openai", ["<html><body>502 Bad Gateway</body></html>"])
@@ -285,8 +305,7 @@ def test_an_event_that_never_ends_is_refused() -> None:
     assembler = SliceAssembler(TRANSLATION.format("openai"))
     piece = TRANSLATION.to_domain_stream_chunk("data: " + "x" * (1 << 20), "openai")
     with pytest.raises(BackendError, match="one stream event is longer than"):
-        for _ in range(40):
-            assembler.feed(piece)
+        list(map(assembler.feed, [piece] * 40))
 
 
 # one slice by itself

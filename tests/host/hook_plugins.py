@@ -102,7 +102,11 @@ BROKEN = {
 
 def hook_wheels(directory: Path) -> list[Path]:
     """Broken ones, one whose hooks fail, and one that works; in this order by name."""
-    plugins = {**{f"a-{name}": source for name, (source, _) in BROKEN.items()}, "stumbler": STUMBLER, "watcher": WATCHER}
+    plugins = {
+        **{f"a-{name}": source for name, (source, _) in BROKEN.items()},
+        "stumbler": STUMBLER,
+        "watcher": WATCHER,
+    }
     targets = {"stumbler": "llm_hooks_stumbler", "watcher": "llm_hooks_watcher:Watcher"}
     classes = {"a-absent": "Absent", "a-greedy": "Greedy", "a-unknown": "Future"}
     return [

@@ -45,7 +45,9 @@ def test_a_core_that_is_too_old_is_named_with_what_is_needed(least: str, core: s
 
 @pytest.mark.parametrize(("most", "core"), [("1", "1.0.1"), ("1", "1.1"), ("0.9", "0.10"), ("1.2", "2.0rc1")])
 def test_a_core_that_is_too_new_is_named_with_what_is_known_to_work(most: str, core: str) -> None:
-    assert PluginCompatibility("0.1", most).problem(core) == f"works with llm-proxy-core up to {most}; {core} is installed"
+    assert (
+        PluginCompatibility("0.1", most).problem(core) == f"works with llm-proxy-core up to {most}; {core} is installed"
+    )
 
 
 @pytest.mark.parametrize("versions", [("soon", None), ("", None), ("0.1", "1.x"), ("0.1", "")])

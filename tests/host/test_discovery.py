@@ -99,7 +99,8 @@ def test_two_distributions_that_claim_one_name_are_both_refused_and_both_named(s
     assert [finding.distribution for finding in twins] == ["acme-twin", "llm-proxy-twin"]
     assert all(finding.definition is None for finding in twins)
     assert {finding.problem for finding in twins} == {
-        "acme-twin 1.2.3 and llm-proxy-twin 1.2.3 both provide 'twin'; uninstall one, or name the other in plugins.allow"
+        "acme-twin 1.2.3 and llm-proxy-twin 1.2.3 both provide 'twin';"
+        " uninstall one, or name the other in plugins.allow"
     }
 
 

@@ -318,6 +318,21 @@ async def test_a_plugin_with_an_unknown_hook_is_refused_whole_and_alone() -> Non
     assert not recorder.failures
 
 
+async def test_a_plugin_that_cannot_be_called_by_itself_is_refused_alone() -> None:
+    @dataclasses.dataclass
+    class Unhashable:
+        called: list[str]
+
+        @hookimpl
+        def on_error(self, context: ErrorContext) -> None:
+            self.called.append("by hook")
+
+    hooks = Recorder().hooks
+    with pytest.raises(PluginError, match="unhashable"):
+        hooks.register(Unhashable([]), "odd")
+    hooks.register(object(), "plain")
+
+
 def test_one_name_is_registered_once() -> None:
     hooks = Recorder().hooks
     hooks.register(object(), "one")

@@ -1,9 +1,9 @@
 """The proxy as its users run it: a process of its own, with a configuration file, on a real socket.
 
-    with running_proxy({"backends": {"openai": {…}}}) as proxy:
-        client = OpenAI(base_url=proxy.openai_url, api_key="none")
+with running_proxy({"backends": {"openai": {…}}}) as proxy:
+    client = OpenAI(base_url=proxy.openai_url, api_key="none")
 
-    async with running_proxy(config) as proxy: …       # leaves the loop free while the process starts and stops
+async with running_proxy(config) as proxy: …       # leaves the loop free while the process starts and stops
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Distributions made for a test, and real installations of them.
 
-    pip.install(target, wheel(tmp_path, "llm-proxy-x", CODE, {"llm_proxy_backends": {"x": "llm_proxy_x:provide"}}))
+pip.install(target, wheel(tmp_path, "llm-proxy-x", CODE, {"llm_proxy_backends": {"x": "llm_proxy_x:provide"}}))
 """
 
 import base64

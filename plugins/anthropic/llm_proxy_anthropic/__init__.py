@@ -12,8 +12,10 @@ __all__ = ["AnthropicBackend", "provide"]
 
 
 class AnthropicBackend(HTTPBackend):
-    """https://docs.claude.com/en/api/messages (2026-11). A client's own `anthropic-version` and `anthropic-beta` replace
-    the version below on the lossless lane."""
+    """https://docs.claude.com/en/api/messages (2026-11)
+
+    A client's own `anthropic-version` and `anthropic-beta` replace the version below on the lossless lane.
+    """
 
     backend_type = "anthropic"
     wire_format = "anthropic"

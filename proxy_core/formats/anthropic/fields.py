@@ -33,8 +33,8 @@ def expect(value: object, kind: type[T], path: str) -> T:
 
 def optional(source: Json, key: str, kind: type[T], path: str = "") -> T | None:
     """The field, or None when it is absent or null."""
-    value = source.get(key)
-    return None if value is None else expect(value, kind, join(path, key))
+    value: T | None = source.get(key)
+    return value if value is None or type(value) is kind else expect(value, kind, join(path, key))
 
 
 def required(source: Json, key: str, kind: type[T], path: str = "") -> T:
@@ -56,7 +56,7 @@ def count(source: Json, key: str, path: str = "") -> int | None:
 def objects(array: object, path: str) -> list[tuple[str, Json]]:
     """The objects of the array at `path`, each with its own path; none when there is no array."""
     items = [] if array is None else expect(array, list, path)
-    return [(join(path, i), expect(item, dict, join(path, i))) for i, item in enumerate(items)]
+    return [(at := join(path, i), expect(item, dict, at)) for i, item in enumerate(items)]
 
 
 def leftovers(source: Json, known: frozenset[str]) -> Extras:

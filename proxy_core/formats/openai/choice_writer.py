@@ -21,10 +21,11 @@ from proxy_core.domain.stream import (
     ToolCallDelta,
 )
 from proxy_core.formats.openai.calls import INPUT, minted_id
+from proxy_core.formats.openai.citations import write_citation
 from proxy_core.formats.openai.fields import dicts, note, own_fields
 from proxy_core.formats.openai.finish import write_finish
 from proxy_core.formats.openai.reasoning import entries_of
-from proxy_core.formats.openai.response import message_fields, write_citation
+from proxy_core.formats.openai.response import message_fields
 
 _NOTHING = object()
 

@@ -35,10 +35,11 @@ class ChatStreamEncoder(StreamEncoder):
         self._first: ChoiceWriter | None = None
 
     def render(self, chunk: StreamChunk) -> bytes:
-        if chunk.extras:
-            self._adopt(chunk.extra(FORMAT))
+        own = chunk.extras.get(FORMAT) if chunk.extras else None
+        if own and own != self._own:
+            self._adopt(own)
         deltas, first = chunk.deltas, self._first
-        if first is not None and len(deltas) == 1 and not chunk.finish and not chunk.extras:
+        if first is not None and len(deltas) == 1 and not chunk.finish and not (own and "choices" in own):
             delta = deltas[0]
             if type(delta) is TextDelta and delta.choice == 0 and delta.block == first.block and delta.logprobs is None:
                 first.length += len(delta.text)

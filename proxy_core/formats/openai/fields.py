@@ -74,6 +74,8 @@ class Fields:
 
     def extras(self, **notes: Any) -> Extras:
         """What is left over, with notes to ourselves (`role=` becomes `_role`); nulls say nothing."""
+        if not (self.rest or notes):
+            return {}
         own = {name: value for name, value in self.rest.items() if value is not None}
         own.update((NOTE + name, value) for name, value in notes.items() if value is not None)
         return {FORMAT: own} if own else {}

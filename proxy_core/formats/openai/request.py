@@ -57,7 +57,7 @@ _MAX_USER = 64
 def decode_request(body: dict[str, Any]) -> DomainRequest:
     """A client's request. Raises `InvalidRequestError` naming the field that is wrong; what is unknown is kept."""
     fields = Fields(body)
-    scalars: dict[str, Any] = {name: fields.take(name, kind) for name, kind in _SCALARS.items()}
+    scalars: dict[str, Any] = {name: fields.take(name, kind) for name, kind in _SCALARS.items() if name in body}
     request = DomainRequest(
         model=fields.need("model", str),
         messages=decode_messages(fields),

@@ -12,7 +12,6 @@ from typing import Any
 
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import (
-    Citation,
     MediaPart,
     NativePart,
     Part,
@@ -27,6 +26,7 @@ from proxy_core.formats import losses
 from proxy_core.formats.base import RenderOptions
 from proxy_core.formats.fields import text_or_none
 from proxy_core.formats.openai.calls import call_fields, read_tool_calls
+from proxy_core.formats.openai.citations import read_annotations, write_annotations
 from proxy_core.formats.openai.content import encode_media, media_from_url
 from proxy_core.formats.openai.errors import encode_error, stream_error
 from proxy_core.formats.openai.fields import FORMAT, as_dict, as_text, count, dicts, leftover, own_fields
@@ -52,7 +52,6 @@ _MESSAGE = frozenset(
         "type",
     }
 )
-_ANNOTATION = frozenset({"url", "title", "start_index", "end_index", "content"})
 
 
 def decode_response(body: dict[str, Any]) -> DomainResponse:
@@ -84,7 +83,7 @@ def _read_choice(raw: dict[str, Any], position: int) -> Choice:
     own = leftover(raw, _CHOICE)
     content = _read_message(message)
     unknown = leftover(message, _MESSAGE)
-    if other := _read_annotations(message, content):
+    if other := read_annotations(message, content):
         unknown["annotations"] = other
     if unknown:
         content.append(NativePart(format=FORMAT, data=unknown))
@@ -143,48 +142,6 @@ _PARTS: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
 }
 
 
-def _read_annotations(message: dict[str, Any], content: list[Part]) -> list[dict[str, Any]]:
-    """Hang the citations on the text; what is not a citation of a page, or finds no text, is handed back."""
-    text = next((part for part in content if isinstance(part, TextPart)), None)
-    other = []
-    for annotation in dicts(message.get("annotations")):
-        citation = read_citation(annotation)
-        if citation is None or text is None:
-            other.append(annotation)
-        else:
-            text.citations = [*text.citations, citation]
-    return other
-
-
-def read_citation(annotation: dict[str, Any]) -> Citation | None:
-    """The citation that an annotation of type `url_citation` is."""
-    if annotation.get("type") != "url_citation":
-        return None
-    inner = as_dict(annotation.get("url_citation")) or annotation
-    return Citation(
-        url=text_or_none(inner.get("url")),
-        title=text_or_none(inner.get("title")),
-        start=count(inner.get("start_index")),
-        end=count(inner.get("end_index")),
-        cited_text=text_or_none(inner.get("content")),
-        extras=_extras(leftover(inner, _ANNOTATION | {"type"})),
-    )
-
-
-def write_citation(citation: Citation, start: int, end: int) -> dict[str, Any]:
-    """The annotation for a citation in the text between two offsets of the whole content."""
-    inner: dict[str, Any] = {
-        "url": citation.url or "",
-        "title": citation.title or "",
-        "start_index": start if citation.start is None else start + citation.start,
-        "end_index": end if citation.end is None else start + citation.end,
-        **own_fields(citation.extras),
-    }
-    if citation.cited_text:
-        inner["content"] = citation.cited_text
-    return {"type": "url_citation", "url_citation": inner}
-
-
 def encode_response(response: DomainResponse, options: RenderOptions) -> dict[str, Any]:
     """The body for a Chat client: always valid, also when a provider gave nothing."""
     if response.error is not None:
@@ -241,18 +198,9 @@ def _write_message(content: list[Part]) -> dict[str, Any]:
     }
     if images := [encode_media(part) for part in content if isinstance(part, MediaPart)]:
         message["images"] = images
-    if annotations := _write_annotations(texts):
+    if annotations := write_annotations(texts):
         message["annotations"] = annotations
     for part in content:
         if isinstance(part, NativePart) and (own := message_fields(part)):
             message |= {**own, "annotations": [*annotations, *own["annotations"]]} if "annotations" in own else own
     return message
-
-
-def _write_annotations(texts: list[TextPart]) -> list[dict[str, Any]]:
-    annotations, start = [], 0
-    for part in texts:
-        end = start + len(part.text)
-        annotations += [write_citation(citation, start, end) for citation in part.citations]
-        start = end
-    return annotations

@@ -23,11 +23,12 @@ from proxy_core.domain.stream import (
 )
 from proxy_core.formats.fields import text_or_none
 from proxy_core.formats.openai.calls import read_arguments
+from proxy_core.formats.openai.citations import read_citation
 from proxy_core.formats.openai.errors import stream_error
 from proxy_core.formats.openai.fields import FORMAT, as_dict, as_text, count, dicts, leftover
 from proxy_core.formats.openai.finish import read_finish
 from proxy_core.formats.openai.reasoning import plain_text, read_detail_deltas
-from proxy_core.formats.openai.response import read_citation, read_content
+from proxy_core.formats.openai.response import read_content
 from proxy_core.formats.openai.usage import read_usage
 
 # `obfuscation` pads events to equal length and means nothing.

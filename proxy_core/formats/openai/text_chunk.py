@@ -23,8 +23,8 @@ class _Choice(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Chunk(msgspec.Struct, forbid_unknown_fields=True):
-    """`service_tier` and `system_fingerprint` are the same on every chunk; the first one has a role, so the general way reads
-    it. `obfuscation` pads events to equal length and means nothing."""
+    """`service_tier` and `system_fingerprint` are the same on every chunk; the first one has a role, so the general way
+    reads it. `obfuscation` pads events to equal length and means nothing."""
 
     choices: tuple[_Choice]
     id: str | None = None
