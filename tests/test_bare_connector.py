@@ -50,7 +50,7 @@ def upstream() -> Iterator[FaultUpstream]:
 @pytest.fixture(scope="module")
 def proxy(environment: Path, upstream: FaultUpstream) -> Iterator[RunningProxy]:
     options = {"api_key": "sk-upstream", "api_base_url": upstream.openai_url}
-    with running_proxy({"backends": {name: options for name in CONNECTORS}}, python=environment) as running:
+    with running_proxy({"backends": dict.fromkeys(CONNECTORS, options)}, python=environment) as running:
         yield running
 
 
@@ -86,7 +86,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 def test_nothing_of_the_checkout_is_in_the_environment(proxy: RunningProxy) -> None:
     assert proxy.get("/readyz").json == {
         "status": "ready",
-        "backends": {name: {"ready": True} for name in CONNECTORS},
+        "backends": dict.fromkeys(CONNECTORS, {"ready": True}),
         "plugins": {},
     }
 
@@ -257,7 +257,7 @@ def test_the_stream_is_the_same_wherever_the_upstream_cuts_it(
     name: str,
     step: int,
 ) -> None:
-    """Every byte once; the rest as a sample, for `tests/formats/test_slices.py` cuts at every byte without a network."""
+    """Every byte once; the rest as a sample, for `formats/test_slices.py` cuts at every byte without a network."""
     sdk = clients[spoken].asynchronous
     collect: Collect = {"openai": collected_chat, "anthropic": collected_message}[spoken]
     length = length_of(upstream, name)

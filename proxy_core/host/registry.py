@@ -97,8 +97,8 @@ class ConfiguredBackend:
         try:
             async with asyncio.timeout(self._budget) as budget:
                 await self.backend.initialize(**self._options)
-        except ConfigurationError as error:
-            self._fail(error.message)
+        except ConfigurationError as error:  # told once: it stops the start
+            self._failure = redacted(error.message, self.secrets)
             raise ConfigurationError(f"backend {self.name!r}: {error.message}", error.code) from error
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is logged, and told whoever asks
             if budget.expired():

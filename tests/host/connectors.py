@@ -79,6 +79,17 @@ BROKEN: Mapping[str, Broken] = {
 """Ten, as the requirement has it."""
 
 
+_NOTHING = "AttributeError: 'Backend' object has no attribute 'nothing'"
+SICKLY: Mapping[str, Broken] = {
+    "raising": Broken(code("raising", "raise OSError('no route')", "return []"), "OSError: no route"),
+    "hanging": Broken(
+        code("hanging", "import asyncio; await asyncio.sleep(60)", "return []"), "initialize() took longer than 0.5 s"
+    ),
+    "listless": Broken(code("listless", models="return self.nothing"), _NOTHING),
+}
+"""Three that can be loaded, and fail when they are used."""
+
+
 def broken_wheels(directory: Path) -> list[Path]:
     """All of them."""
     return [connector(directory, name, each.source) for name, each in BROKEN.items()]

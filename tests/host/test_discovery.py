@@ -9,10 +9,9 @@ import pytest
 
 from proxy_core.host.discovery import BACKENDS_GROUP, Finding, discover
 from tests.fault_upstream import FaultUpstream, story, upstream_in_thread
-from tests.host.connectors import BROKEN, broken_wheels, code, connector
+from tests.host.connectors import BROKEN, SICKLY, broken_wheels, code, connector
 from tests.support.proxy import ProxyStartError, running_proxy
 from tests.support.wheels import Pip, wheel
-
 
 _MARK = "open(__file__ + '.mark', 'w').close()\n"
 _ODD = ["llm_proxy_odd", "llm_proxy_odd:nothing_there", "llm_proxy_odd:number"]
@@ -20,9 +19,10 @@ _ODD = ["llm_proxy_odd", "llm_proxy_odd:nothing_there", "llm_proxy_odd:number"]
 
 @pytest.fixture(scope="module")
 def broken_site(tmp_path_factory: pytest.TempPathFactory, pip: Pip) -> Path:
-    """Ten broken connectors and a good one, installed together."""
+    """Ten broken connectors, three sickly ones and a good one, installed together."""
     made, directory = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
-    pip.install(directory, *broken_wheels(made), connector(made, "good", code("good")))
+    sickly = [connector(made, name, source) for name, (source, _) in SICKLY.items()]
+    pip.install(directory, *broken_wheels(made), *sickly, connector(made, "good", code("good")))
     return directory
 
 
@@ -98,10 +98,9 @@ def test_two_distributions_that_claim_one_name_are_both_refused_and_both_named(s
     twins = [finding for finding in discover() if finding.name == "twin"]
     assert [finding.distribution for finding in twins] == ["acme-twin", "llm-proxy-twin"]
     assert all(finding.definition is None for finding in twins)
-    assert {finding.problem for finding in twins} == {
-        "acme-twin 1.2.3 and llm-proxy-twin 1.2.3 both provide 'twin';"
-        " uninstall one, or name the other in plugins.allow"
-    }
+    [reason] = {finding.problem for finding in twins}
+    assert reason is not None
+    assert reason.startswith("acme-twin 1.2.3 and llm-proxy-twin 1.2.3 both provide 'twin'; uninstall one, or ")
 
 
 def test_the_allow_list_settles_which_of_two_may_have_the_name(site: Path) -> None:
@@ -152,6 +151,23 @@ def test_ten_broken_wheels_do_not_keep_the_rest_from_serving(broken_site: Path, 
             described = f"{name} (llm-proxy-{name} 1.2.3)"
             assert broken.reason in reasons[described]
             assert proxy.logged("plugin not loaded", plugin=described, reason=reasons[described], level="warning")
+
+
+def test_connectors_that_fail_later_harm_only_their_own_requests(broken_site: Path) -> None:
+    config = {"backends": {name: {} for name in ("good", *SICKLY)}, "timeouts": {"initialize": 0.5}}
+    config["plugins"] = {"allow": ["good", *SICKLY]}
+    with running_proxy(config, env={"PYTHONPATH": str(broken_site)}) as proxy:
+        backends = proxy.get("/readyz").json["backends"]
+        assert backends["good"] == {"ready": True}
+        for name, (_, reason) in SICKLY.items():
+            assert backends[name] == {"ready": name == "listless", "problem": reason}
+            got = proxy.chat(f"{name}:any")
+            assert got.status == (200 if name == "listless" else 503)
+            if got.status == 503:
+                assert reason in got.json["error"]["message"]
+                assert got.headers["retry-after"] == "10"
+        assert proxy.chat("only").status == 200
+        assert [model["id"] for model in proxy.get("/v1/models").json["data"]] == ["good:only"]
 
 
 @pytest.mark.parametrize("name", ["importer", "future"])

@@ -217,12 +217,11 @@ def test_a_crash_in_before_request_refuses_the_request_and_no_other(
 def test_a_failing_hook_harms_neither_the_client_nor_other_hooks(
     proxy: RunningProxy, path: str, hook: str, name: str, stream: bool, status: int
 ) -> None:
-    before = len(proxy.logged("a hook plugin failed", hook=hook))
     got, request_id = ask(proxy, path, "up:" + story(name), stream)
     assert got.status == status
     seen(proxy, request_id, hook)
     assert proxy.wait_logged("request", request_id=request_id)
-    assert len(proxy.logged("a hook plugin failed", hook=hook)) == before + 1
+    assert proxy.wait_logged("a hook plugin failed", hook=hook)
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -86,8 +86,6 @@ class MessagesStreamEncoder(StreamEncoder):
         self._started = True
         return _event({"type": "message_start", "message": message_body(identifier, self.options.model, self.usage)})
 
-    # one delta
-
     def _write(self, delta: Delta) -> bytes:
         data = b""
         if self._call is not None and not self._continues_call(delta) and not self._call.is_complete():
@@ -199,8 +197,6 @@ class MessagesStreamEncoder(StreamEncoder):
         ToolCallDelta: _tool_call,
     }
 
-    # blocks
-
     def _delta(self, delta: Json) -> bytes:
         return _event({"type": "content_block_delta", "index": self._blocks - 1, "delta": delta})
 
@@ -227,8 +223,6 @@ class MessagesStreamEncoder(StreamEncoder):
         while self._waiting:  # each round writes at least the first
             data += self._resume() + self._close()
         return data
-
-    # the end
 
     def finish(self) -> bytes:
         data = self._start(None) + self._drain()
