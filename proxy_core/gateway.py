@@ -7,13 +7,14 @@ an error), and everything is accounted for, however it ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from proxy_core.backends.base import LLMBackend, WireRequest
 from proxy_core.config import AppConfig
+from proxy_core.domain.base import record_dropped
 from proxy_core.domain.envelopes import ResponseEnvelope, StreamingResponseEnvelope
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, Usage
@@ -155,6 +156,10 @@ class Exchange:
             usage = envelope.usage or content.usage
         return Answer(content, envelope.status_code, headers, Usage.model_validate(usage) if usage else None)
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Record what the client's format could not show."""
+        record_dropped(self.dropped, names)
+
     async def end(self, error: LLMProxyError | None = None) -> None:
         """Close what is open and tell the hooks; `error` is what the client was told, or that it left."""
         await self._close()
@@ -200,7 +205,7 @@ class Exchange:
             answer.usage,
             self._elapsed(time.perf_counter()),
             None if answer.began_at is None else self._elapsed(answer.began_at),
-            [*self.dropped, *answer.dropped],
+            self.dropped,
             error,
         )
         await self._gateway.hooks.notify("on_stream_end", context)

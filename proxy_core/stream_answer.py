@@ -45,7 +45,6 @@ class StreamAnswer:
     ) -> None:
         self.headers = headers
         self.usage: Usage | None = None
-        self.dropped: list[str] = []
         self.error: LLMProxyError | None = None
         self.finished = False
         self.began_at: float | None = None
@@ -136,8 +135,6 @@ class StreamAnswer:
         for position, chunk in enumerate(chunks, start=1):
             if chunk.usage is not None:
                 self._count(chunk.usage)
-            if chunk.dropped:
-                self.dropped.extend(name for name in chunk.dropped if name not in self.dropped)
             if chunk.error is not None:
                 self._failed(chunk.error)
             if chunk.terminal or chunk.error is not None:

@@ -103,7 +103,9 @@ class _Call:
         assert isinstance(answer, Answer)
         content = answer.content
         if not isinstance(content, bytes):
-            content = wire_json.dumps(self._format.encode_response(content, self._options()))
+            body = self._format.encode_response(content, self._options())
+            self._exchange.drop(content.dropped)
+            content = wire_json.dumps(body)
         headers = self._headers(answer)
         self._done = True
         await send_json(self._send, answer.status_code, content, headers)
@@ -112,10 +114,7 @@ class _Call:
         """Stream the answer; returns the error that the client was told inside the stream, if any."""
         client = ClientStream(self._send, self._stream_headers, self._limits.keep_alive_seconds)
         try:
-            answer = await self._exchange.send()
-            assert isinstance(answer, StreamAnswer)
-            self._answer = answer
-            await self._relay(answer, client, self._encoder())
+            await self._relay(client)
         except LLMProxyError as error:
             if not client.started:
                 raise
@@ -125,7 +124,17 @@ class _Call:
             client.close()
         return None
 
-    async def _relay(self, answer: StreamAnswer, client: ClientStream, encoder: StreamEncoder) -> None:
+    async def _relay(self, client: ClientStream) -> None:
+        answer = await self._exchange.send()
+        assert isinstance(answer, StreamAnswer)
+        self._answer = answer
+        encoder = self._encoder()
+        try:
+            await self._pass_on(answer, encoder, client)
+        finally:
+            self._exchange.drop(encoder.dropped)
+
+    async def _pass_on(self, answer: StreamAnswer, encoder: StreamEncoder, client: ClientStream) -> None:
         async for piece in answer:
             data = piece if isinstance(piece, bytes) else b"".join([encoder.encode(chunk) for chunk in piece])
             if answer.finished:

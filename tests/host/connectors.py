@@ -29,7 +29,9 @@ class Backend(LLMBackend):
         {models}
 
 def provide():
-    return BackendPluginDefinition({backend_name!r}, Backend, {plugin_name!r}, PluginCompatibility({versions}))
+    return BackendPluginDefinition(
+        {backend_name!r}, Backend, {plugin_name!r}, PluginCompatibility({versions}), formats=({formats})
+    )
 """
 
 
@@ -39,14 +41,16 @@ def code(
     models: str = 'return ["only"]',
     versions: str = '"0.1"',
     backend_name: str | None = None,
+    formats: str = "",
 ) -> str:
-    """The source of a connector; `initialize` and `models` are the bodies of its methods."""
+    """The source of a connector; `initialize` and `models` are bodies of methods, the rest is in its definition."""
     return _GOOD.format(
         name=name,
         initialize=initialize,
         models=models,
         versions=versions,
         backend_name=backend_name or name,
+        formats=formats,
         plugin_name=f"llm-proxy-{name}",
     )
 

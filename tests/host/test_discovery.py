@@ -14,6 +14,16 @@ from tests.support.proxy import ProxyStartError, running_proxy
 from tests.support.wheels import Pip, wheel
 
 _MARK = "open(__file__ + '.mark', 'w').close()\n"
+_FORMATS = """
+from proxy_core.formats.openai import OpenAIFormat
+
+class Known(OpenAIFormat):
+    "Takes the name of a format of the core."
+
+class Bell(OpenAIFormat):
+    name = "bell"
+"""
+_BRINGING = {"a-bell": "Bell(),", "b-bell": "Bell(),", "known": "Known(),", "no-format": "'bell',"}
 _ODD = ["llm_proxy_odd", "llm_proxy_odd:nothing_there", "llm_proxy_odd:number"]
 
 
@@ -35,12 +45,13 @@ def found(broken_site: Path) -> dict[str, Finding]:
 
 @pytest.fixture(scope="module")
 def curious_site(tmp_path_factory: pytest.TempPathFactory, pip: Pip) -> Path:
-    """Two that claim one name, one that leaves a mark when it is imported, and one whose entry points lead nowhere."""
+    """Two that claim one name, one that leaves a mark, one whose entry points lead nowhere, some that bring formats."""
     made, directory = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
     twins = [connector(made, "twin", code("twin"), name) for name in ("llm-proxy-twin", "acme-twin")]
     marked = connector(made, "marked", _MARK + code("marked"))
     odd = wheel(made, "llm-proxy-odd", "number = 1", {BACKENDS_GROUP: {f"odd-{n}": _ODD[n] for n in range(len(_ODD))}})
-    pip.install(directory, *twins, marked, odd)
+    formats = [connector(made, name, _FORMATS + code(name, formats=brought)) for name, brought in _BRINGING.items()]
+    pip.install(directory, *twins, marked, odd, *formats)
     return directory
 
 
@@ -129,6 +140,19 @@ def test_an_entry_point_that_leads_nowhere_is_a_finding(site: Path, number: int)
     assert finding.problem is not None
     assert finding.problem.startswith(("TypeError: ", "AttributeError: "))
     assert finding.target == _ODD[number]
+
+
+def test_a_format_of_ones_own_is_no_problem(site: Path) -> None:
+    assert named("a-bell").definition
+
+
+@pytest.mark.parametrize(("name", "taken"), [("known", "openai"), ("b-bell", "bell")])
+def test_a_format_whose_name_is_taken_is_refused_with_its_connector(site: Path, name: str, taken: str) -> None:
+    assert named(name).problem == f"brings a wire format {taken!r}, and there is one already"
+
+
+def test_what_is_no_format_is_refused(site: Path) -> None:
+    assert named("no-format").problem == "its definition has formats that are no WireFormat"
 
 
 def named(name: str, allow: list[str] | None = None) -> Finding:
