@@ -88,9 +88,13 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Every setting, hook, format and command has its heading; the code in the docs runs."""
+    """Every setting, hook, format and command is described, and the code in the docs runs; `-- --write` writes the
+    generated pages."""
     install_checkout(session, *group("test"), *group("sdk"))
-    session.run("pytest", "tests/test_docs.py", *session.posargs)
+    if "--write" in session.posargs:
+        session.run("python", "docs/generate.py")
+    else:
+        session.run("pytest", "tests/test_docs.py", *session.posargs)
 
 
 @nox.session

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from proxy_core import errors
 from proxy_core.cli import PROGRAM, cli
 from proxy_core.cli.group import PluginCommand
-from proxy_core.config import json_schema
+from proxy_core.config_schema import json_schema
 from proxy_core.host.discovery import discover, distribution_of
 
 DOCS = Path(__file__).parent
@@ -32,7 +32,7 @@ DISTRIBUTIONS = [
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _WORDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
 _FORMATS = {"password": "secret text", "path": "path"}
-_NOTHING = "–"
+_NOTHING = "none"
 
 Schema = Mapping[str, Any]
 
@@ -147,9 +147,7 @@ def commands() -> str:
 def every_command() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Each command of this repository and the words that call it; the groups come before what is in them."""
     ours = {name: each for name, each in _children(cli) if _is_ours(each)}
-    root = click.Group(
-        "root", ours, help=cli.help, params=cli.params, context_settings=cli.context_settings  # without strangers
-    )
+    root = click.Group("root", ours, help=cli.help, params=cli.params, context_settings=cli.context_settings)
     yield (PROGRAM,), root
     yield from _below((PROGRAM,), root)
 
@@ -186,7 +184,12 @@ def error_classes() -> str:
     return _table(
         ("error", "status", "code", "meaning"),
         [
-            (f"{'&nbsp;' * 4 * depth}`{each.__name__}`", str(each.default_status), f"`{each.default_code}`", _first(each))
+            (
+                f"{'&nbsp;' * 4 * depth}`{each.__name__}`",
+                str(each.default_status),
+                f"`{each.default_code}`",
+                _first(each),
+            )
             for depth, each in _tree(errors.LLMProxyError, 0)
         ],
     )

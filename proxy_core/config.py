@@ -1,4 +1,4 @@
-"""What can be configured: the models of `llm-proxy.yaml`, and reading, checking, showing and describing it.
+"""What can be configured: the models of `llm-proxy.yaml`, and reading, checking and showing it.
 
 Knows no vendor: what a backend takes beside `type` and `enabled` is its connector's `options_model`.
 """
@@ -36,6 +36,7 @@ from proxy_core.config_file import (
     validated,
 )
 from proxy_core.errors import ConfigurationError
+from proxy_core.redaction import declared_secrets, is_secret_name, masked_value
 
 __all__ = [
     "AppConfig",
@@ -48,7 +49,6 @@ __all__ = [
     "PluginsConfig",
     "ServerConfig",
     "TimeoutConfig",
-    "json_schema",
     "load_config",
     "masked",
     "validate_options",
@@ -57,20 +57,12 @@ __all__ = [
 #: Looked for when nothing else is named.
 DEFAULT_PATH = Path("llm-proxy.yaml")
 
-_BACKEND_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+BACKEND_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _MIB = 1024 * 1024
-_HAS_VARIABLE = r"\$\{"
-
-_CONFIDENTIAL = r"key|(?<!max_)token(?!iz)|secret|passw|passphrase|authorization|credential|cookie|bearer"
-_SECRETS_IN_TEXT = [
-    r"(?P<before>://)[^/?#\s]+(?=@)",
-    r"^(?P<before>(?:bearer|basic)\s+)\S+$",
-    rf"(?P<before>[?&][^=&#]*(?:{_CONFIDENTIAL})[^=&#]*=)[^&#]+",
-]
 
 
 def _checked_backend_name(name: str) -> str:
-    if not re.fullmatch(_BACKEND_NAME.strip("^$"), name):
+    if not re.fullmatch(BACKEND_NAME.strip("^$"), name):
         raise ValueError('a backend name has letters, digits, ".", "_" and "-", and begins with a letter or digit')
     return name
 
@@ -124,7 +116,7 @@ class _Section(BaseModel):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, _masked(value, _is_secret_name(name or ""), tail=0)
+            yield name, masked_value(value, is_secret_name(name or ""), tail=0)
 
 
 class ServerConfig(_Section):
@@ -385,7 +377,7 @@ def masked(config: AppConfig, connectors: Mapping[str, type[BaseModel] | None] |
     `options_model` in `connectors`, by `backend_type`, declares it as a secret.
     """
     sections = config.model_dump(exclude={"backends"})
-    shown = {name: _masked(value, secret=False) for name, value in sections.items()}
+    shown = {name: masked_value(value, secret=False) for name, value in sections.items()}
     shown["models"] = dict(config.models)  # an alias may be called anything
     shown["backends"] = {
         name: _masked_backend(backend, (connectors or {}).get(backend.type))
@@ -395,111 +387,8 @@ def masked(config: AppConfig, connectors: Mapping[str, type[BaseModel] | None] |
 
 
 def _masked_backend(backend: BackendConfig, options_model: type[BaseModel] | None) -> dict[str, Any]:
-    fields = options_model.model_fields if options_model else {}
-    secrets = {name for name, field in fields.items() if "Secret" in repr(field.annotation)}
+    declared = declared_secrets(options_model)
     return {
-        name: _masked(value, name in secrets or _is_secret_name(name)) for name, value in backend.model_dump().items()
+        name: masked_value(value, name in declared or is_secret_name(name))
+        for name, value in backend.model_dump().items()
     }
-
-
-def _is_secret_name(name: str) -> bool:
-    return re.search(_CONFIDENTIAL, name, re.IGNORECASE) is not None
-
-
-def _masked(value: Any, secret: bool, tail: int = 4) -> Any:
-    """`value` with every secret in it masked; all that is below a secret's name is secret."""
-    if isinstance(value, dict):
-        return {key: _masked(item, secret or _is_secret_name(str(key)), tail) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(item, secret, tail) for item in value]
-    if isinstance(value, SecretStr | SecretBytes):
-        return _mask(value.get_secret_value(), tail)
-    if secret and isinstance(value, str | bytes | int | float) and not isinstance(value, bool):
-        return _mask(value, tail)
-    return _without_secrets(value) if isinstance(value, str) else value
-
-
-def _without_secrets(text: str) -> str:
-    """A URL without its password and keys; `Bearer` without its token."""
-    for pattern in _SECRETS_IN_TEXT:
-        text = re.sub(pattern, r"\g<before>****", text, flags=re.IGNORECASE)
-    return text
-
-
-def secrets_in(options: Any) -> list[str]:
-    """Every word of the secrets among a backend's options, longest first; short words are not secret."""
-    found = {word for secret in _secrets_below(options, secret=False) for word in secret.split()}
-    return sorted((word for word in found if len(word) >= 8), key=len, reverse=True)
-
-
-def _secrets_below(value: Any, secret: bool) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _secrets_below(item, secret or _is_secret_name(str(key)))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secrets_below(item, secret)
-    elif secret and isinstance(value, str):
-        yield value
-
-
-def _mask(secret: object, tail: int) -> str:
-    text = str(secret)
-    return "****" + (text[-tail:] if tail and len(text) >= 12 else "")
-
-
-def json_schema(connectors: Mapping[str, type[BaseModel] | None] | None = None) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the file, for editors and for the documentation.
-
-    `connectors` holds the `options_model` of each installed connector by its `backend_type`; the options of
-    other connectors are not checked.
-    """
-    schema = AppConfig.model_json_schema()
-    definitions: dict[str, Any] = schema["$defs"]
-    for definition in definitions.values():
-        definition["type"] = ["object", "null"]  # a key with nothing after it
-    backend = definitions["BackendConfig"]
-    backends = schema["properties"]["backends"]
-    backends["propertyNames"] = {"pattern": _BACKEND_NAME}
-    for name, options_model in sorted((connectors or {}).items()):
-        if options_model is not None:
-            definitions |= _options_schemas(name, options_model, backend["properties"])
-            _tie(name, backend, backends)
-    _allow_variables(schema)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _options_schemas(name: str, options_model: type[BaseModel], common: dict[str, Any]) -> dict[str, Any]:
-    """The definition of a connector's backends, under its name, and those that it refers to."""
-    schema = options_model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
-    nested = {f"{name}.{key}": value for key, value in schema.pop("$defs", {}).items()}
-    schema["properties"] = {**common, **schema.get("properties", {})}
-    return {name: schema, **nested}
-
-
-def _tie(name: str, backend: dict[str, Any], backends: dict[str, Any]) -> None:
-    """A backend is a connector's when its `type` says so, or its name when it has no `type`."""
-    options = {"$ref": f"#/$defs/{name}"}
-    typed = {"type": "object", "properties": {"type": {"const": name}}, "required": ["type"]}
-    backend.setdefault("allOf", []).append({"if": typed, "then": options})
-    untyped = {"type": "object", "not": {"required": ["type"]}}
-    backends.setdefault("properties", {})[name] = {
-        "$ref": "#/$defs/BackendConfig",
-        "if": untyped,
-        "then": options,
-    }
-
-
-def _allow_variables(schema: Any) -> None:
-    """`port: ${PORT}` is as good as a number: let what is not text also be a text with a variable."""
-    if isinstance(schema, list):
-        for item in schema:
-            _allow_variables(item)
-    if not isinstance(schema, dict):
-        return
-    for item in schema.values():
-        _allow_variables(item)
-    if "enum" in schema:
-        schema["anyOf"] = [{"enum": schema.pop("enum")}, {"pattern": _HAS_VARIABLE}]
-    if schema.get("type") in ("boolean", "integer", "number"):
-        schema.update({"type": [schema["type"], "string"], "pattern": _HAS_VARIABLE})

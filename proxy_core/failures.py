@@ -9,6 +9,7 @@ import structlog
 
 from proxy_core.domain.response import ErrorInfo
 from proxy_core.errors import BackendError, LLMProxyError
+from proxy_core.redaction import redacted
 
 log = structlog.get_logger("llm_proxy.gateway")
 
@@ -37,13 +38,6 @@ def as_proxy_error(error: Exception, backend: str) -> LLMProxyError:
     return BackendError(
         f"the connector of backend {backend!r} failed: {type(error).__name__}: {error}", code="connector_failed"
     )
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets: some providers quote the key that they refuse."""
-    for secret in secrets:
-        text = text.replace(secret, "****")
-    return text
 
 
 def without_secrets(error: LLMProxyError, secrets: Iterable[str]) -> LLMProxyError:

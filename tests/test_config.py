@@ -15,11 +15,11 @@ from proxy_core.config import (
     BackendOptions,
     ConfigSource,
     IdentityConfig,
-    json_schema,
     load_config,
     masked,
     validate_options,
 )
+from proxy_core.config_schema import json_schema
 from proxy_core.errors import ConfigurationError
 
 Write = Callable[[str], Path]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy_core.cli.listen import Address
-from proxy_core.cli.scrub import scrubbed, secrets_in
 from proxy_core.server.auth import is_loopback
 
 if TYPE_CHECKING:
@@ -29,9 +28,8 @@ def banner(application: Application, address: Address, version: str) -> str:
     """The whole text."""
     title = click.style(f"llm-proxy {version} is ready at {address.url}", bold=True)
     facts = [f"  {name:<9} {value}" for name, value in _facts(application, address)]
-    hidden = secrets_in(application.config, application.findings)
     word = click.style("warning", fg="yellow")
-    warnings = [f"  {word}   {scrubbed(text, hidden)}" for text in _warnings(application)]
+    warnings = [f"  {word}   {text}" for text in _warnings(application)]
     return "\n".join(["", title, "", *facts, *warnings, "", *_trial(application, address), ""])
 
 

@@ -45,10 +45,10 @@ def _checked(config: AppConfig) -> tuple[list[str], list[str]]:
     """A line for each backend, and the problems."""
     from proxy_core.cli.exposure import exposure_problem
     from proxy_core.cli.probe import build_probes
-    from proxy_core.host.discovery import discover
+    from proxy_core.host.discovery import discover_for
     from proxy_core.upstream.client import Engine
 
-    probes = build_probes(config, discover(config.plugins.allow), Engine(config.timeouts))
+    probes = build_probes(config, discover_for(config), Engine(config.timeouts))
     exposed = exposure_problem(config)
     problems = [*([exposed] if exposed else []), *(probe.failure for probe in probes if probe.failure)]
     enabled = [f"backend {probe.name} ({probe.connector}): {probe.reason}" for probe in probes]
@@ -91,7 +91,7 @@ def schema(config_path: str | None) -> None:
     Editors complete and check `llm-proxy.yaml` with it.
     """
     from proxy_core.cli.tables import show_json
-    from proxy_core.config import json_schema
+    from proxy_core.config_schema import json_schema
 
     show_json(json_schema(_options_models(_allowed(config_path))))
 

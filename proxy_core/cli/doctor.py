@@ -60,9 +60,9 @@ def diagnose(config: AppConfig) -> Diagnosis:
     """Examine everything; takes as long as the slowest upstream, at most `timeouts.initialize`."""
     from proxy_core.cli.plugins import find_plugins
     from proxy_core.cli.probe import try_out
-    from proxy_core.host.discovery import core_version, discover
+    from proxy_core.host.discovery import core_version, discover_for
 
-    findings = discover(config.plugins.allow)
+    findings = discover_for(config)
     probes = asyncio.run(try_out(config, findings))
     return Diagnosis(
         installed={"llm-proxy": core_version(), "python": platform.python_version(), "system": platform.platform()},

@@ -36,11 +36,11 @@ def command(config_path: str | None, as_json: bool) -> None:
     from proxy_core.cli.probe import try_out
     from proxy_core.cli.quiet import quiet_logging
     from proxy_core.config import load_config
-    from proxy_core.host.discovery import discover
+    from proxy_core.host.discovery import discover_for
 
     config = load_config(config_path)
     quiet_logging()
-    probes = asyncio.run(try_out(config, discover(config.plugins.allow)))
+    probes = asyncio.run(try_out(config, discover_for(config)))
     offers = list_offers(config, probes)
     _show(offers, as_json)
     for probe in probes:

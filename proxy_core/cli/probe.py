@@ -7,11 +7,10 @@ import os
 import time
 from dataclasses import dataclass
 
-from proxy_core.cli.scrub import definitions_in, scrubbed, secrets_in
 from proxy_core.config import AppConfig
 from proxy_core.errors import ConfigurationError
 from proxy_core.host.definition import BackendPluginDefinition
-from proxy_core.host.discovery import Finding
+from proxy_core.host.discovery import Finding, definitions_in
 from proxy_core.host.registry import ConfiguredBackend, build_registry, enabled_backends
 from proxy_core.translation import TranslationService
 from proxy_core.upstream.client import Engine
@@ -70,9 +69,6 @@ async def try_out(config: AppConfig, findings: list[Finding]) -> list[Probe]:
     finally:
         await asyncio.gather(*(probe.backend.stop() for probe in probes if probe.backend))
         await engine.aclose()
-    hidden = secrets_in(config, findings)
-    for probe in probes:
-        probe.failure = probe.problem and scrubbed(probe.problem, hidden)
     return probes
 
 
@@ -81,5 +77,5 @@ async def _initialize(probe: Probe, backend: ConfiguredBackend) -> None:
     try:
         await backend.start()
     except ConfigurationError as error:
-        probe.failure = error.message
+        probe.failure = backend.problem or error.message
     probe.seconds = time.perf_counter() - started

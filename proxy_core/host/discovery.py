@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,16 @@ from proxy_core.host.definition import BackendPluginDefinition
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
 
+    from proxy_core.config import AppConfig
+
 BACKENDS_GROUP = "llm_proxy_backends"
 HOOKS_GROUP = "llm_proxy_hooks"
 COMMANDS_GROUP = "llm_proxy_commands"
 
-#: How long the import of one plugin may hold up the start.
-LOAD_SECONDS = 1.5
+#: How long the import of a connector may hold up the start when nobody has asked for it.
+LOAD_SECONDS = 1.0
+#: How long, when the configuration names it; and for hooks, without which requests would go unwatched.
+PATIENT_LOAD_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class Finding:
     def described(self) -> str:
         """`name (distribution version)`, for messages."""
         return f"{self.name} ({self.distribution} {self.version})"
+
+
+def definitions_in(findings: Iterable[Finding]) -> dict[str, BackendPluginDefinition]:
+    """The connectors that can be used, by name."""
+    return {finding.name: finding.definition for finding in findings if finding.definition}
 
 
 def core_version() -> str:
@@ -75,13 +84,20 @@ def _normal(name: str) -> str:
     return canonicalize_name(name)
 
 
-def discover(allow: Sequence[str] | None = None) -> list[Finding]:
-    """Every connector that is installed, usable or not. One that the allow-list does not name is not imported."""
-    found = [_inspect(entry, allow) for entry in entry_points_of(BACKENDS_GROUP)]
+def discover_for(config: AppConfig) -> list[Finding]:
+    """`discover`, for one configuration."""
+    needed = {backend.type for backend in config.backends.values() if backend.enabled}
+    return discover(config.plugins.allow, needed)
+
+
+def discover(allow: Sequence[str] | None = None, needed: Collection[str] = ()) -> list[Finding]:
+    """Every connector that is installed, usable or not. One that the allow-list does not name is not imported; those
+    that are needed may take long to import."""
+    found = [_inspect(entry, allow, needed) for entry in entry_points_of(BACKENDS_GROUP)]
     return _refuse_format_clashes(_refuse_duplicates(found))
 
 
-def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
+def _inspect(entry: EntryPoint, allow: Sequence[str] | None, needed: Collection[str]) -> Finding:
     distribution, version = distribution_of(entry)
 
     def finding(definition: BackendPluginDefinition | None = None, problem: str | None = None) -> Finding:
@@ -89,7 +105,8 @@ def _inspect(entry: EntryPoint, allow: Sequence[str] | None) -> Finding:
 
     if not is_allowed(entry, allow):
         return finding(problem="not on the allow-list (plugins.allow); it was not imported")
-    provided, failure = loaded(lambda: _called(entry.load()))
+    patience = PATIENT_LOAD_SECONDS if entry.name in needed else LOAD_SECONDS
+    provided, failure = loaded(lambda: _called(entry.load()), patience)
     if failure is not None:
         return finding(problem=failure)
     problem = _objection(entry.name, provided)
@@ -110,13 +127,13 @@ def guarded(load: Callable[[], Any]) -> tuple[Any, str | None]:
         return None, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def loaded(load: Callable[[], Any]) -> tuple[Any, str | None]:
+def loaded(load: Callable[[], Any], patience: float = PATIENT_LOAD_SECONDS) -> tuple[Any, str | None]:
     """`guarded`, in a thread of its own that is left to itself when it takes too long."""
     outcomes: list[tuple[Any, str | None]] = []
     thread = threading.Thread(target=lambda: outcomes.append(guarded(load)), name="plugin import", daemon=True)
     thread.start()
-    thread.join(LOAD_SECONDS)
-    return outcomes[0] if outcomes else (None, f"it is not imported after {LOAD_SECONDS:g} s")
+    thread.join(patience)
+    return outcomes[0] if outcomes else (None, f"it is not imported after {patience:g} s")
 
 
 def _objection(name: str, provided: object) -> str | None:

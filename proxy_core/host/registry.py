@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from proxy_core.config import AppConfig, BackendConfig, secrets_in, validate_options
+from proxy_core.config import AppConfig, BackendConfig, validate_options
 from proxy_core.errors import ConfigurationError, LLMProxyError, ServiceUnavailableError
-from proxy_core.failures import redacted
 from proxy_core.host.definition import BackendPluginDefinition
-from proxy_core.host.discovery import Finding, guarded
+from proxy_core.host.discovery import Finding, definitions_in, guarded
+from proxy_core.redaction import declared_secrets, redacted, secrets_in
 
 if TYPE_CHECKING:
     from proxy_core.backends.base import LLMBackend
@@ -46,7 +46,7 @@ class ConfiguredBackend:
         self.definition = definition
         self.backend = backend
         self.ready = False
-        self.secrets = secrets_in(options)
+        self.secrets = secrets_in(options, declared_secrets(definition.options_model))
         self._options = options
         self._budget = budget
         self._failure: str | None = None
@@ -180,7 +180,7 @@ def build_registry(
     env: Mapping[str, str] = os.environ,
 ) -> Registry:
     """Build every enabled backend; raises `ConfigurationError` naming file, line and way out where that fails."""
-    definitions = {finding.name: finding.definition for finding in findings if finding.definition}
+    definitions = definitions_in(findings)
     brought = {each.name: each for definition in definitions.values() for each in definition.formats}
     for wire_format in brought.values():
         translation.register(wire_format)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from proxy_core.config import AppConfig, load_config
 from proxy_core.errors import LLMProxyError
 from proxy_core.gateway import Gateway
-from proxy_core.host.discovery import discover
+from proxy_core.host.discovery import discover_for
 from proxy_core.host.hooks import Hooks
 from proxy_core.host.registry import build_registry
 from proxy_core.logs import configure_logging
@@ -38,7 +38,7 @@ class Application:
         self._translation = TranslationService()
         self._hooks = Hooks(_report_hook_failure)
         self._hooks.register(RequestLog(), "request log")
-        self.findings = [*self._hooks.load_installed(config.plugins.allow), *discover(config.plugins.allow)]
+        self.findings = [*self._hooks.load_installed(config.plugins.allow), *discover_for(config)]
         self._registry = build_registry(config, self.findings, self._engine, self._translation)
         protocols = Protocols(self._translation)
         chat = {

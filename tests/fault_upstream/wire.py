@@ -1,7 +1,6 @@
 """One connection: requests in, the means to answer them (well or badly) out."""
 
 import asyncio
-import contextlib
 import socket
 import struct
 import time
@@ -55,8 +54,9 @@ class Wire(asyncio.Protocol):
 
     async def _serve(self, request: Request) -> None:
         try:
-            with contextlib.suppress(ConnectionError):
-                await self._handler(self, request)
+            await self._handler(self, request)
+        except ConnectionError:
+            return  # the peer has left in the middle of it, and `connection_lost` is to say so
         except Exception:
             self.abort()
             raise

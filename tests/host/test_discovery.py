@@ -1,12 +1,14 @@
 """Connectors are found wherever they are installed, and a bad one harms nobody but itself."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from proxy_core.host import discovery
 from proxy_core.host.discovery import BACKENDS_GROUP, Finding, discover
 from tests.fault_upstream import FaultUpstream, story, upstream_in_thread
 from tests.host.connectors import BROKEN, SICKLY, broken_wheels, code, connector
@@ -103,6 +105,19 @@ def test_broken_connectors_leave_our_own_alone(found: dict[str, Finding]) -> Non
 
 def test_findings_are_sorted_by_name(found: dict[str, Finding]) -> None:
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("patience", [0.3, 5])
+def test_a_connector_that_is_needed_may_take_longer_to_import(
+    tmp_path: Path, pip: Pip, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(discovery, "LOAD_SECONDS", 0.1)
+    monkeypatch.setattr(discovery, "PATIENT_LOAD_SECONDS", patience)
+    pip.install(tmp_path / "site", connector(tmp_path, "slow", "import time\ntime.sleep(0.6)\n" + code("slow")))
+    with searched(tmp_path / "site"):
+        [finding] = [each for each in discover(["slow"], ["slow"]) if each.name == "slow"]
+        assert finding.problem == (None if patience > 1 else "it is not imported after 0.3 s")
+        time.sleep(0.5)  # let it end before its module is forgotten
 
 
 def test_two_distributions_that_claim_one_name_are_both_refused_and_both_named(site: Path) -> None:
