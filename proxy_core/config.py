@@ -349,7 +349,7 @@ def validate_options(
 ) -> dict[str, Any]:
     """The keyword arguments for a backend's `initialize`.
 
-    Checked by the connector's `options_model`, with secrets as plain text, without what is not set; exactly
+    Checked by the connector's `options_model`, defaults filled in, secrets as plain text, without what is None; exactly
     `raw_options` when the connector has no model. Raises `ConfigurationError` that points into the file.
     """
     if options_model is None:
@@ -359,7 +359,7 @@ def validate_options(
     )
     if options is None:
         raise source.error(problems)
-    return {name: _revealed(value) for name, value in options if name in options.model_fields_set and value is not None}
+    return {name: _revealed(value) for name, value in options if value is not None}
 
 
 def _revealed(value: Any) -> Any:

@@ -408,6 +408,9 @@ def test_options_become_keyword_arguments_with_plain_secrets(write: Write) -> No
         "tokens": ["t"],
         "extra_headers": {"x-a": "b"},
         "tunings": {"fast": Tuning(temperature=2.0)},
+        "models": [],
+        "loop_guard": True,
+        "wait": 1.0,
     }
 
 

@@ -59,8 +59,9 @@ class HTTPBackend(LLMBackend):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if hasattr(cls, "wire_format"):
-            cls.passthrough_formats = frozenset({cls.wire_format})
+        if hasattr(cls, "wire_format") and "passthrough_formats" not in cls.__dict__:
+            reads_chunks = cls.read_chunk is not HTTPBackend.read_chunk  # a dialect: nobody's bytes but its own
+            cls.passthrough_formats = frozenset() if reads_chunks else frozenset({cls.wire_format})
 
     def __init__(self, client: httpx.AsyncClient, config: AppConfig, translation_service: TranslationService) -> None:
         from proxy_core.upstream.wire import wire_for

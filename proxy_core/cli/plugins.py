@@ -59,15 +59,16 @@ def find_plugins(allow: list[str] | None) -> list[Plugin]:
 
     hooks = Hooks(lambda *_: None).load_installed(allow)
     backends = [Plugin.found(finding, "backend") for finding in discover(allow)]
-    return [*backends, *(Plugin.found(finding, "hook") for finding in hooks), *_commands()]
+    return [*backends, *(Plugin.found(finding, "hook") for finding in hooks), *_commands(allow)]
 
 
-def _commands() -> Iterator[Plugin]:
+def _commands(allow: list[str] | None) -> Iterator[Plugin]:
     from proxy_core.cli.group import plugin_commands
-    from proxy_core.host.discovery import distribution_of
+    from proxy_core.host.discovery import NOT_ALLOWED, distribution_of, is_allowed
 
     for command in plugin_commands().values():
-        _, problem = command.load()
+        allowed = all(is_allowed(entry, allow) for entry in command.entries)
+        problem = command.load()[1] if allowed else NOT_ALLOWED
         for entry in command.entries:
             yield Plugin(
                 entry.name, "command", *distribution_of(entry), "not loaded" if problem else "ok", problem or ""

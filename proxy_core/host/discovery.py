@@ -24,6 +24,8 @@ BACKENDS_GROUP = "llm_proxy_backends"
 HOOKS_GROUP = "llm_proxy_hooks"
 COMMANDS_GROUP = "llm_proxy_commands"
 
+NOT_ALLOWED = "not on the allow-list (plugins.allow); it was not imported"
+
 #: How long the import of a connector may hold up the start when nobody has asked for it.
 LOAD_SECONDS = 1.0
 #: How long, when the configuration names it; and for hooks, without which requests would go unwatched.
@@ -104,7 +106,7 @@ def _inspect(entry: EntryPoint, allow: Sequence[str] | None, needed: Collection[
         return Finding(entry.name, distribution, version, entry.value, definition, problem)
 
     if not is_allowed(entry, allow):
-        return finding(problem="not on the allow-list (plugins.allow); it was not imported")
+        return finding(problem=NOT_ALLOWED)
     patience = PATIENT_LOAD_SECONDS if entry.name in needed else LOAD_SECONDS
     provided, failure = loaded(lambda: _called(entry.load()), patience)
     if failure is not None:

@@ -18,6 +18,7 @@ from proxy_core.domain.response import Usage
 from proxy_core.errors import LLMProxyError, PluginError
 from proxy_core.host.discovery import (
     HOOKS_GROUP,
+    NOT_ALLOWED,
     Finding,
     distribution_of,
     entry_points_of,
@@ -154,7 +155,7 @@ class Hooks:
     def _load(self, entry: Any, allow: Sequence[str] | None) -> Finding:
         distribution, version = distribution_of(entry)
         if not is_allowed(entry, allow):
-            problem: str | None = "not on the allow-list (plugins.allow); it was not imported"
+            problem: str | None = NOT_ALLOWED
         else:
             plugin, problem = loaded(lambda: _instance(entry.load()))
             if problem is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -202,10 +203,12 @@ def _definition_for(name: str, kind: str, config: AppConfig, findings: list[Find
     if candidates:
         reasons = "; ".join(f"{finding.described}: {finding.problem}" for finding in candidates)
         raise ConfigurationError(f"{where}: the connector {kind!r} cannot be used: {reasons}", "connector_unusable")
-    installed = ", ".join(sorted(finding.name for finding in findings if finding.definition)) or "none"
+    installed = sorted(definitions_in(findings))
+    near = difflib.get_close_matches(kind, installed, n=1)
+    way_out = f"did you mean {near[0]!r}?" if near else f"try `pip install llm-proxy-{kind}`"
     raise ConfigurationError(
-        f"{where}: no connector of type {kind!r} is installed (installed: {installed}); "
-        f"try `pip install llm-proxy-{kind}`, or set `type:` to one that is",
+        f"{where}: no connector of type {kind!r} is installed (installed: {', '.join(installed) or 'none'}); "
+        f"{way_out} `type:` names the connector",
         "connector_missing",
     )
 

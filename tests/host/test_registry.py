@@ -229,7 +229,8 @@ async def test_initialize_gets_the_options_of_the_file_over_those_of_the_environ
     await running.start()
     backend = running.backends["acme"].backend
     assert isinstance(backend, Acme)
-    assert backend.options == [{"api_key": "from-env", "api_base_url": "http://host", "depth": 7}]
+    defaults = {"models": [], "extra_headers": {}, "loop_guard": True}
+    assert backend.options == [{"api_key": "from-env", "api_base_url": "http://host", "depth": 7, **defaults}]
     assert not isinstance(backend.options[0]["api_key"], SecretStr)
 
     config["backends"]["acme"]["api_key"] = "from-file"

@@ -34,7 +34,7 @@ def provide() -> BackendPluginDefinition:
         backend_name="anthropic",
         factory=AnthropicBackend,
         plugin_name="llm-proxy-anthropic",
-        compatibility=PluginCompatibility(core_min_version="0.1", core_max_version="1"),
+        compatibility=PluginCompatibility(core_min_version="0.1"),
         capabilities=BackendCapabilities(tools=True, vision=True, reasoning=True, structured_output=True),
         options_model=BackendOptions,
         api_key_env="ANTHROPIC_API_KEY",

@@ -1,5 +1,9 @@
 """Connectors to OpenAI's Chat Completions, and to everybody who speaks it."""
 
+from typing import Any
+
+from pydantic import Field
+
 from proxy_core.api import (
     BackendCapabilities,
     BackendOptions,
@@ -8,9 +12,9 @@ from proxy_core.api import (
     PluginCompatibility,
 )
 
-__all__ = ["OpenAIBackend", "OpenAICompatibleBackend", "provide", "provide_compatible"]
+__all__ = ["CompatibleOptions", "OpenAIBackend", "OpenAICompatibleBackend", "provide", "provide_compatible"]
 
-_COMPATIBILITY = PluginCompatibility(core_min_version="0.1", core_max_version="1")
+_COMPATIBILITY = PluginCompatibility(core_min_version="0.1")
 
 
 class OpenAIBackend(HTTPBackend):
@@ -22,12 +26,24 @@ class OpenAIBackend(HTTPBackend):
     api_key_env = "OPENAI_API_KEY"
 
 
+class CompatibleOptions(BackendOptions):
+    """The usual options, and what servers differ in."""
+
+    terminal_required: bool = Field(
+        True, description="Take a stream without `[DONE]` for cut; switch off for a server that never sends it."
+    )
+
+
 class OpenAICompatibleBackend(HTTPBackend):
     """Any server that speaks Chat Completions: vLLM, Ollama, a gateway, a provider without a connector of its own."""
 
     backend_type = "openai-compatible"
     wire_format = "openai"
     api_key_required = False
+
+    async def initialize(self, *, terminal_required: bool = True, **kwargs: Any) -> None:
+        self.terminal_required = terminal_required
+        await super().initialize(**kwargs)
 
 
 def provide() -> BackendPluginDefinition:
@@ -50,5 +66,5 @@ def provide_compatible() -> BackendPluginDefinition:
         factory=OpenAICompatibleBackend,
         plugin_name="llm-proxy-openai",
         compatibility=_COMPATIBILITY,
-        options_model=BackendOptions,
+        options_model=CompatibleOptions,
     )

@@ -172,6 +172,13 @@ async def test_a_compatible_server_needs_an_address_but_no_key() -> None:
     assert "authorization" not in upstream.asked.headers
 
 
+async def test_a_server_that_never_says_done_can_be_told_apart() -> None:
+    upstream = Upstream(lambda _: httpx.Response(200))
+    options = {"api_base_url": "http://127.0.0.1:8000"}
+    assert (await ready(upstream, OpenAICompatibleBackend, **options)).terminal_required
+    assert not (await ready(upstream, OpenAICompatibleBackend, terminal_required=False, **options)).terminal_required
+
+
 def test_both_definitions_name_this_distribution() -> None:
     definitions = [provide(), provide_compatible()]
     assert [definition.backend_name for definition in definitions] == ["openai", "openai-compatible"]
