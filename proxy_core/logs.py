@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from proxy_core.config import LoggingConfig
 
@@ -23,7 +24,7 @@ def configure_logging(config: LoggingConfig) -> None:
     level = logging.getLevelNamesMapping()[config.level.upper()]
     as_json = config.format == "json" or (config.format == "auto" and not sys.stderr.isatty())
     structlog.configure(
-        processors=[*_STAMPS, *(_json_renderers(_json_bytes) if as_json else _console_renderers())],
+        processors=[_json_line] if as_json else [*_STAMPS, *_console_renderers()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else _console_logger,
         cache_logger_on_first_use=True,
@@ -34,7 +35,7 @@ def configure_logging(config: LoggingConfig) -> None:
 def _standard_handler(as_json: bool) -> logging.Handler:
     """What makes the standard library's records look like structlog's."""
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    renderers = _json_renderers(_json_text) if as_json else _console_renderers()
+    renderers: list[Processor] = [_json_text] if as_json else _console_renderers()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -42,10 +43,6 @@ def _standard_handler(as_json: bool) -> logging.Handler:
         )
     )
     return handler
-
-
-def _json_renderers(serializer: Any) -> list[Processor]:
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=serializer)]
 
 
 def _console_renderers() -> list[Processor]:
@@ -56,9 +53,18 @@ def _console_logger(*_: Any) -> structlog.PrintLogger:
     return structlog.PrintLogger(sys.stderr)
 
 
-def _json_bytes(value: Any, **_: Any) -> bytes:
-    return orjson.dumps(value, default=str)
+def _json_line(_: Any, level: str, event: EventDict) -> bytes:
+    """What the usual chain of processors does, in one: a request's log line is on every request's bill."""
+    event["level"] = level
+    event["timestamp"] = datetime.now(UTC)
+    return _as_json(event)
 
 
-def _json_text(value: Any, **_: Any) -> str:
-    return _json_bytes(value).decode()
+def _json_text(_: Any, __: str, event: EventDict) -> str:
+    return _as_json(event).decode()
+
+
+def _as_json(event: EventDict) -> bytes:
+    if event.get("exc_info"):
+        event = structlog.processors.format_exc_info(None, "", event)
+    return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)

@@ -68,19 +68,17 @@ class StreamAnswer:
         try:
             async for item in self._iterator:
                 if piece := self._take(item if self._processor is None else self._processor(item)):
-                    yield self._handed_out(piece)
+                    if self.began_at is None:
+                        self.began_at = time.perf_counter()
+                    yield piece
                 if self.finished:
                     return
             self._exhausted = True
             if piece := self._last():
-                yield self._handed_out(piece)
+                self.began_at = self.began_at or time.perf_counter()
+                yield piece
         except Exception as error:
             raise self._broken(error) from error
-
-    def _handed_out(self, piece: bytes | list[StreamChunk]) -> bytes | list[StreamChunk]:
-        if self.began_at is None:
-            self.began_at = time.perf_counter()
-        return piece
 
     def _broken(self, error: Exception) -> LLMProxyError:
         known = without_secrets(as_proxy_error(error, self._name), self._secrets)

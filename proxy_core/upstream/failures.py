@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Mapping
 
 import aiohttp
@@ -60,9 +62,16 @@ def network_error(error: Exception, url: str) -> LLMProxyError:
     """Our error for one of `AIOHTTP_FAILURES` or `HTTPX_FAILURES`; names the host, never the query."""
     known = error if isinstance(error, HTTPX_FAILURES) else httpx_error(error)
     _, kind, code, what = next(row for row in _HTTPX_TO_OURS if isinstance(known, row[0]))
-    reason = str(error)
+    reason = _reason(error)
     detail = f": {reason}" if reason else ""
     return kind(f"{_origin(url)}: {what}{detail}", code)
+
+
+def _reason(error: Exception) -> str:
+    """The system's own word for it ("Connection refused") where there is one, rather than a library's sentence."""
+    system = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = system.errno if isinstance(system, OSError) else None
+    return os.strerror(number) if number in errno.errorcode and number is not None else str(error)
 
 
 def _origin(url: str) -> str:

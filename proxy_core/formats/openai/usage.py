@@ -39,7 +39,11 @@ def read_usage(raw: Any) -> Usage | None:
 
 
 def _first(counts: dict[str, Any], *names: str) -> int | None:
-    return next((found for name in names if (found := count(counts.get(name))) is not None), None)
+    for name in names:
+        found = count(counts.get(name))
+        if found is not None:
+            return found
+    return None
 
 
 def _output(raw: dict[str, Any]) -> int | None:
