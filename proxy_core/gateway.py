@@ -84,6 +84,7 @@ class Exchange:
         self.lane: Lane = "passthrough"
         self.dropped: list[str] = []
         self.include_usage = True
+        self.free_text_tools: frozenset[str] = frozenset()
         self.context = RequestContext(
             request_id,
             request.format,
@@ -117,6 +118,7 @@ class Exchange:
         self.lane = "translated"
         request = (replacement or self.context.request).with_model(model)
         self.include_usage = request.include_usage
+        self.free_text_tools = frozenset(tool.name for tool in request.tools if tool.kind == "custom")
         self._scope = RequestScope()
         messages = self._gateway.translation.chat_messages(request) if backend.wants_processed_messages else []
         try:

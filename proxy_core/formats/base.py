@@ -17,6 +17,7 @@ from proxy_core.domain.stream import StreamChunk, TextDelta
 from proxy_core.errors import BackendError
 from proxy_core.formats import wire_json
 from proxy_core.formats.call_numbers import CallNumbers
+from proxy_core.formats.free_text import FreeTextCalls
 from proxy_core.formats.sse import Event, parse_event
 
 
@@ -33,12 +34,14 @@ class RenderOptions:
     """What an encoder must know of the client's request.
 
     `model` is the model string the client sent, echoed back. `include_usage` applies to formats where streamed usage
-    is on request. `request_id` goes into error bodies that have a place for it.
+    is on request. `request_id` goes into error bodies that have a place for it. `free_text_tools` names the tools whose
+    input is free text; see `proxy_core.formats.free_text`.
     """
 
     model: str
     include_usage: bool = True
     request_id: str | None = None
+    free_text_tools: frozenset[str] = frozenset()
 
 
 class StreamEncoder(abc.ABC):
@@ -59,6 +62,7 @@ class StreamEncoder(abc.ABC):
         self.dropped: list[str] = []
         self.closed = False
         self._call_numbers = CallNumbers()
+        self._free_text = FreeTextCalls(options.free_text_tools) if options.free_text_tools else None
 
     def drop(self, *names: str) -> None:
         """Record what the client's format cannot show."""
@@ -77,6 +81,8 @@ class StreamEncoder(abc.ABC):
         deltas = chunk.deltas
         if deltas and (type(deltas[0]) is not TextDelta or len(deltas) > 1):
             chunk = self._call_numbers.apply(chunk)
+        if self._free_text is not None:
+            chunk = self._free_text.apply(chunk)
         data = self.render(chunk)
         if not chunk.terminal:
             return data

@@ -16,6 +16,7 @@ from proxy_core.config import ServerConfig
 from proxy_core.errors import ClientDisconnectedError, LLMProxyError
 from proxy_core.formats import lossless, wire_json
 from proxy_core.formats.base import RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.free_text import unwrap_calls
 from proxy_core.gateway import Answer, Exchange, Gateway
 from proxy_core.server.auth import KEY_HEADERS
 from proxy_core.server.limits import check_depth, check_model, read_body
@@ -103,6 +104,7 @@ class _Call:
         assert isinstance(answer, Answer)
         content = answer.content
         if not isinstance(content, bytes):
+            unwrap_calls(content, self._exchange.free_text_tools)
             body = self._format.encode_response(content, self._options())
             self._exchange.drop(content.dropped)
             content = wire_json.dumps(body)
@@ -147,8 +149,9 @@ class _Call:
         return self._format.stream_encoder(self._options())
 
     def _options(self) -> RenderOptions:
-        context = self._exchange.context
-        return RenderOptions(context.model, self._exchange.include_usage, context.request_id)
+        exchange = self._exchange
+        asked = exchange.context
+        return RenderOptions(asked.model, exchange.include_usage, asked.request_id, exchange.free_text_tools)
 
     def _stream_headers(self) -> RawHeaders:
         return [*_EVENT_STREAM, *(self._headers(self._answer) if self._answer else ())]

@@ -1,8 +1,7 @@
 """Tools and the choice among them, both ways.
 
 A free-text (`custom`) tool becomes a function of one string: `{"input": "..."}`, in its definition and in the calls of
-the history. Taking the wrapping off an answer needs the request's tools, which a decoder of answers does not see: the
-arguments of such a call stay the JSON text `{"input": "..."}`.
+the history. `proxy_core.formats.free_text` takes the wrapping off the answer's calls.
 
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview (2026-11)
 """

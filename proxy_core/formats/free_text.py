@@ -1,0 +1,66 @@
+"""Free-text (`custom`) tools at an upstream that has none.
+
+Their input travels as the JSON object `{"input": "..."}`; a client that offered such a tool gets its text back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from proxy_core.domain.content import ToolCallPart
+from proxy_core.domain.response import DomainResponse
+from proxy_core.domain.stream import Delta, StreamChunk, ToolCallDelta
+from proxy_core.formats import wire_json
+
+
+def unwrapped(arguments: str) -> str:
+    """The text within; arguments that are not the wrapping, as they are."""
+    try:
+        value = wire_json.loads(arguments)
+    except ValueError:
+        return arguments
+    text = value.get("input") if isinstance(value, dict) and len(value) == 1 else None
+    return text if isinstance(text, str) else arguments
+
+
+def unwrap_calls(response: DomainResponse, names: Collection[str]) -> None:
+    """Turn the function calls of a whole answer that go by these names into free-text calls."""
+    for choice in response.choices:
+        for part in choice.content:
+            if isinstance(part, ToolCallPart) and part.kind == "function" and part.name in names:
+                part.kind, part.arguments = "custom", unwrapped(part.arguments)
+
+
+class FreeTextCalls:
+    """The same for a stream. A call opens at once; its text follows when the answer ends, since only then the JSON is
+    known to be whole."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._held: dict[tuple[int, int], list[str]] = {}
+
+    def apply(self, chunk: StreamChunk) -> StreamChunk:
+        """The chunk with calls of these names as free-text calls."""
+        deltas = [kept for delta in chunk.deltas if (kept := self._keep(delta)) is not None]
+        if chunk.finish or chunk.terminal:
+            deltas += self._released()
+        return msgspec.structs.replace(chunk, deltas=deltas)
+
+    def _keep(self, delta: Delta) -> Delta | None:
+        if not isinstance(delta, ToolCallDelta):
+            return delta
+        key = (delta.choice, delta.index)
+        if delta.name in self._names and delta.kind == "function" and key not in self._held:
+            self._held[key] = [delta.arguments]
+            return msgspec.structs.replace(delta, kind="custom", arguments="")
+        if key not in self._held:
+            return delta
+        self._held[key].append(delta.arguments)
+        return None
+
+    def _released(self) -> Iterator[ToolCallDelta]:
+        for (choice, index), pieces in self._held.items():
+            yield ToolCallDelta(index=index, choice=choice, arguments=unwrapped("".join(pieces)), kind="custom")
+        self._held.clear()
