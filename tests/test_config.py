@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -546,7 +547,6 @@ def test_schema_ties_options_to_type_and_name() -> None:
 
 
 def test_schema_accepts_and_refuses_what_the_loader_does(write: Write) -> None:
-    jsonschema: Any = pytest.importorskip("jsonschema")
     schema = json_schema({"openai": Options, "bare": None})
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
