@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ def ensure_loop_guard_header(headers: MutableMapping[str, str]) -> MutableMappin
 def passed_on(headers: Mapping[str, str], prefixes: Iterable[str] = ()) -> dict[str, str]:
     """The headers of an upstream's answer whose names begin with an allowed prefix, in lower case."""
     allowed = (*PASSED_ON, *prefixes)
-    return {lowered: value for name, value in headers.items() if (lowered := name.lower()).startswith(allowed)}
+    return {lowered: value for name, value in headers.items() if (lowered := _allowed_name(name, allowed))}
+
+
+@lru_cache(maxsize=1024)
+def _allowed_name(name: str, allowed: tuple[str, ...]) -> str | None:
+    lowered = name.lower()
+    return lowered if lowered.startswith(allowed) else None
 
 
 @dataclass(frozen=True, slots=True)
