@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from traceback import format_exception
 
 import structlog
 
@@ -28,21 +30,35 @@ def error_from_info(info: ErrorInfo | None, status: int, headers: Mapping[str, s
     return error
 
 
-def as_proxy_error(error: Exception, backend: str) -> LLMProxyError:
-    """Errors of ours as they are, httpx's by their meaning, and anything else as the connector's fault."""
+def is_failure(error: BaseException) -> bool:
+    """Whether a connector failed: not so when it is we who are cancelled, or the process that ends."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and not task.cancelling()
+    return isinstance(error, Exception | SystemExit)
+
+
+def as_proxy_error(error: BaseException, backend: str, secrets: Collection[str]) -> LLMProxyError:
+    """Errors of ours as they are, httpx's by their meaning, anything else as the connector's fault; fit to be shown."""
+    return without_secrets(_known(error) or _connectors_fault(error, backend, secrets), secrets)
+
+
+def _known(error: BaseException) -> LLMProxyError | None:
     if isinstance(error, LLMProxyError):
         return error
-    if "httpx" in sys.modules and (known := _httpx_error(error)) is not None:
-        return known
-    log.error("a connector failed", backend=backend, exc_info=error)
-    return BackendError(
-        f"the connector of backend {backend!r} failed: {type(error).__name__}: {error}", code="connector_failed"
-    )
+    return _httpx_error(error) if "httpx" in sys.modules else None
 
 
-def without_secrets(error: LLMProxyError, secrets: Iterable[str]) -> LLMProxyError:
+def _connectors_fault(error: BaseException, backend: str, secrets: Collection[str]) -> BackendError:
+    log.error("a connector failed", backend=backend, exception=redacted("".join(format_exception(error)), secrets))
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return BackendError(f"the connector of backend {backend!r} failed: {what}", code="connector_failed")
+
+
+def without_secrets(error: LLMProxyError, secrets: Collection[str]) -> LLMProxyError:
     """The same error, fit to be shown and logged."""
     error.message = redacted(error.message, secrets)
+    error.args = (error.message,)
     if error.upstream_body is not None:
         name, body = error.upstream_body
         for secret in secrets:
@@ -51,7 +67,7 @@ def without_secrets(error: LLMProxyError, secrets: Iterable[str]) -> LLMProxyErr
     return error
 
 
-def _httpx_error(error: Exception) -> LLMProxyError | None:
+def _httpx_error(error: BaseException) -> LLMProxyError | None:
     import httpx
 
     from proxy_core.upstream.failures import HTTPX_FAILURES, network_error, status_error

@@ -19,8 +19,14 @@ from proxy_core.domain.envelopes import ResponseEnvelope, StreamingResponseEnvel
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, Usage
 from proxy_core.domain.stream import as_chunk
-from proxy_core.errors import BackendError, ClientDisconnectedError, InvalidRequestError, LLMProxyError
-from proxy_core.failures import as_proxy_error, error_from_info, without_secrets
+from proxy_core.errors import (
+    BackendError,
+    ClientDisconnectedError,
+    InvalidRequestError,
+    LLMProxyError,
+    ModelNotFoundError,
+)
+from proxy_core.failures import as_proxy_error, error_from_info, is_failure, without_secrets
 from proxy_core.formats import wire_json
 from proxy_core.host.hooks import ErrorContext, Hooks, Lane, Outcome, RequestContext, ResponseContext, StreamEndContext
 from proxy_core.host.registry import ConfiguredBackend, Registry
@@ -77,7 +83,7 @@ class Exchange:
     def __init__(self, gateway: Gateway, request: WireRequest, request_id: str) -> None:
         self._gateway = gateway
         self._request = request
-        self._started = time.perf_counter()
+        self._started = self._ended = time.perf_counter()
         self._target: Target | None = None
         self._answer: Answer | StreamAnswer | None = None
         self._scope: RequestScope | None = None
@@ -98,16 +104,28 @@ class Exchange:
         """The backend's answer; raises `LLMProxyError` for everything that can go wrong."""
         replacement = await self._gateway.hooks.before_request(self.context)
         asked = self._request.model if replacement is None else replacement.model
-        self._target = self._gateway.router.resolve(asked)
+        self._target = self._route(asked)
         configured = self._gateway.registry.backends[self._target.backend]
         if not configured.ready:
             await configured.ensure_ready()
         try:
             envelope = await self._call(configured.backend, self._target.model, replacement)
             self._answer = self._open(envelope, configured)
-        except Exception as error:
-            raise without_secrets(as_proxy_error(error, configured.name), configured.secrets) from error
+        except LLMProxyError as error:
+            without_secrets(error, configured.secrets)
+            raise
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise as_proxy_error(error, configured.name, configured.secrets) from error
         return self._answer
+
+    def _route(self, model: str) -> Target:
+        try:
+            return self._gateway.router.resolve(model)
+        except ModelNotFoundError:
+            self._gateway.registry.refresh()  # its backend may be back by the next time it is asked for
+            raise
 
     async def _call(
         self, backend: LLMBackend, model: str, replacement: DomainRequest | None
@@ -132,9 +150,12 @@ class Exchange:
         wire_format = self._gateway.translation.format(self._request.format)
         headers = passed_on(envelope.headers, wire_format.response_headers)
         if isinstance(envelope, StreamingResponseEnvelope):
+            self._answer = StreamAnswer(
+                envelope, headers, configured, self._lossless_format(), self._gateway.translation
+            )
             if not self._request.stream:
                 raise BackendError(f"backend {configured.name!r} answered a request for one body with a stream")
-            return StreamAnswer(envelope, headers, configured, self._lossless_format(), self._gateway.translation)
+            return self._answer
         answer = self._whole(envelope, headers)
         if not self._request.stream:
             return answer
@@ -150,9 +171,11 @@ class Exchange:
         content = envelope.content
         if isinstance(content, dict):
             content = DomainResponse.model_validate(content)
-        if isinstance(content, bytes):
+        if isinstance(content, bytes) and self.lane == "passthrough":
             usage = envelope.usage
-        elif content.error is not None or envelope.status_code >= 400:
+        elif isinstance(content, bytes):
+            raise BackendError("the connector answered with bytes, not with a DomainResponse", code="connector_failed")
+        elif content.error is not None or not 200 <= envelope.status_code < 300:
             raise error_from_info(content.error, envelope.status_code, headers)
         else:
             usage = envelope.usage or content.usage
@@ -164,6 +187,7 @@ class Exchange:
 
     async def end(self, error: LLMProxyError | None = None) -> None:
         """Close what is open and tell the hooks; `error` is what the client was told, or that it left."""
+        self._ended = time.perf_counter()
         await self._close()
         if isinstance(self._answer, StreamAnswer):
             await self._end_stream(self._answer, error or self._answer.error)
@@ -188,7 +212,7 @@ class Exchange:
             self.lane,
             answer.status_code,
             answer.usage,
-            self._elapsed(time.perf_counter()),
+            self._elapsed(self._ended),
             self.dropped,
         )
         await self._gateway.hooks.notify("after_response", context)
@@ -205,7 +229,7 @@ class Exchange:
             self.lane,
             _outcome(error),
             answer.usage,
-            self._elapsed(time.perf_counter()),
+            self._elapsed(self._ended),
             None if answer.began_at is None else self._elapsed(answer.began_at),
             self.dropped,
             error,
@@ -214,7 +238,7 @@ class Exchange:
 
     async def _end_failed(self, error: LLMProxyError) -> None:
         backend, model = (self._target.backend, self._target.model) if self._target else (None, None)
-        context = ErrorContext(self.context, error, self._elapsed(time.perf_counter()), backend, model)
+        context = ErrorContext(self.context, error, self._elapsed(self._ended), backend, model)
         await self._gateway.hooks.notify("on_error", context)
 
     def _elapsed(self, moment: float) -> float:

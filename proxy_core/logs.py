@@ -46,7 +46,9 @@ def _standard_handler(as_json: bool) -> logging.Handler:
 
 
 def _console_renderers() -> list[Processor]:
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # rich's tracebacks show local variables: keys, and what people wrote
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
 def _console_logger(*_: Any) -> structlog.PrintLogger:

@@ -13,11 +13,12 @@ from proxy_core.domain.envelopes import ProcessedResponse, StreamingResponseEnve
 from proxy_core.domain.response import ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import BackendError, LLMProxyError, StreamInterruptedError
-from proxy_core.failures import as_proxy_error, error_from_info, without_secrets
+from proxy_core.failures import as_proxy_error, error_from_info, is_failure, without_secrets
 from proxy_core.formats.base import WireFormat
 from proxy_core.formats.lossless import LosslessStream
 from proxy_core.formats.slices import SliceAssembler
 from proxy_core.host.registry import ConfiguredBackend
+from proxy_core.redaction import redacted
 from proxy_core.translation import TranslationService
 
 log = structlog.get_logger("llm_proxy.gateway")
@@ -77,11 +78,13 @@ class StreamAnswer:
             if piece := self._last():
                 self.began_at = self.began_at or time.perf_counter()
                 yield piece
-        except Exception as error:
-            raise self._broken(error) from error
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            raise self._broken(error) from None
 
-    def _broken(self, error: Exception) -> LLMProxyError:
-        known = without_secrets(as_proxy_error(error, self._name), self._secrets)
+    def _broken(self, error: BaseException) -> LLMProxyError:
+        known = as_proxy_error(error, self._name, self._secrets)
         if self.began and not isinstance(known, StreamInterruptedError):
             known = StreamInterruptedError(f"the stream broke off: {known.message}", details=known.details)
         self.error = known
@@ -90,7 +93,7 @@ class StreamAnswer:
     def _take(self, item: ProcessedResponse) -> bytes | list[StreamChunk]:
         content = item.content
         if item.usage is not None:
-            self._count(item.usage)
+            self._count(Usage.model_validate(item.usage))
         if self._lossless is not None and isinstance(content, bytes):
             return self._observed(self._lossless, self._lossless.feed(content))
         return self._checked(self._assembled(content))
@@ -182,15 +185,16 @@ class StreamAnswer:
                     await self._envelope.cancel_callback()
                 if (close := getattr(self._iterator, "aclose", None)) is not None:
                     await close()
-        except Exception as error:  # noqa: BLE001 - it is logged
-            log.warning("a stream could not be closed", backend=self._name, reason=f"{type(error).__name__}: {error}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is logged
+            reason = redacted(f"{type(error).__name__}: {error}", self._secrets)
+            log.warning("a stream could not be closed", backend=self._name, reason=reason)
 
     async def _drained(self) -> bool:
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 async for _ in self._iterator:
                     pass
-        except TimeoutError:
+        except Exception:  # noqa: BLE001 - the answer is whole; its connection is closed, not reused
             return False
         return True
 

@@ -49,7 +49,7 @@ class LLMBackend(abc.ABC):
     #: their streams without a word.
     terminal_required: bool = True
     #: Formats in which this backend takes a client's bytes as they are; see `passthrough`.
-    passthrough_formats: ClassVar[frozenset[str]] = frozenset()
+    passthrough_formats: frozenset[str] = frozenset()
     #: Whether `chat_completions` looks at `processed_messages`; when False it gets an empty list.
     wants_processed_messages: ClassVar[bool] = True
     #: Why the backend is not at its best (its models could not be listed, say); shown by `doctor` and `/readyz`.
@@ -61,7 +61,8 @@ class LLMBackend(abc.ABC):
 
     @abc.abstractmethod
     async def initialize(self, **kwargs: Any) -> None:
-        """Get ready: called once with the backend's options (`api_key`, `api_base_url`, …) before any request.
+        """Get ready: called with the backend's options (`api_key`, `api_base_url`, …) before any request, and again,
+        maybe while requests are under way, as long as there is a `problem`.
 
         Raise `ConfigurationError` for what only the operator can mend: it stops the start. After any other error the
         backend stays unavailable and is initialized again when it is next asked for.

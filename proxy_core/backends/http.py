@@ -55,13 +55,11 @@ class HTTPBackend(LLMBackend):
     chat_path: ClassVar[str] = "/chat/completions"
     models_path: ClassVar[str] = "/models"
 
-    wants_processed_messages: ClassVar[bool] = False
+    #: Whether requests in the upstream's own format go through as bytes. None: unless `read_chunk` or
+    #: `chat_completions` is overridden, since bytes pass these by.
+    lossless: ClassVar[bool | None] = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if hasattr(cls, "wire_format") and "passthrough_formats" not in cls.__dict__:
-            reads_chunks = cls.read_chunk is not HTTPBackend.read_chunk  # a dialect: nobody's bytes but its own
-            cls.passthrough_formats = frozenset() if reads_chunks else frozenset({cls.wire_format})
+    wants_processed_messages: ClassVar[bool] = False
 
     def __init__(self, client: httpx.AsyncClient, config: AppConfig, translation_service: TranslationService) -> None:
         from proxy_core.upstream.wire import wire_for
@@ -76,9 +74,13 @@ class HTTPBackend(LLMBackend):
         self._extra_headers: Mapping[str, str] = {}
         self._loop_guard = True
         self._models: list[str] = []
-        self._edits_payload = type(self).prepare_payload is not HTTPBackend.prepare_payload
-        reads_chunks = type(self).read_chunk is not HTTPBackend.read_chunk
+        kind = type(self)
+        self._edits_payload = kind.prepare_payload is not HTTPBackend.prepare_payload
+        reads_chunks = kind.read_chunk is not HTTPBackend.read_chunk
         self._read_block = self._read_event if reads_chunks else self._format.decode_block
+        quirky = reads_chunks or kind.chat_completions is not HTTPBackend.chat_completions
+        if self.lossless or (self.lossless is None and not quirky):
+            self.passthrough_formats = frozenset({self.wire_format})
 
     # getting ready
 
@@ -148,9 +150,9 @@ class HTTPBackend(LLMBackend):
     def build_headers(self, identity: Identity) -> dict[str, str]:
         """The headers of a request, names in lower case: who we are, the key, and the static headers."""
         headers = identity.get_resolved_headers()
-        headers.update(self.static_headers)
+        headers.update((name.lower(), value) for name, value in self.static_headers.items())
         if self._api_key:
-            headers[self.auth_header] = f"{self.auth_scheme} {self._api_key}".lstrip()
+            headers[self.auth_header.lower()] = f"{self.auth_scheme} {self._api_key}".lstrip()
         return headers
 
     def chat_url(self, model: str, stream: bool) -> str:

@@ -19,10 +19,15 @@ from proxy_core.formats.sse import BLANK_LINE, WholeEvents, parse_event
 
 _BOM = b"\xef\xbb\xbf"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
-_TOKEN = re.compile(_STRING + rb"|[{}\[\],:]", re.DOTALL)
+_STRING_VALUE = rb"\s*:\s*(" + _STRING + rb")"
+# In a JSON text, a quote that no backslash precedes and a letter or a backslash follows opens a string: so whatever
+# these match is a key and its value, and none stands inside a string.
+_MODEL_FIELD = re.compile(rb'"(?<!\\")model"' + _STRING_VALUE, re.DOTALL)
 #: Begins every letter of `model`, should one be spelled as an escape.
 _ESCAPED_LETTER = b"\\u006"
-_MODEL_FIELD = re.compile(rb'"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
+_SPELLED_MODEL_FIELD = re.compile(
+    rb'"(?<!\\")(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"' + _STRING_VALUE, re.DOTALL
+)
 
 
 class Peek(msgspec.Struct):
@@ -67,9 +72,7 @@ def replace_model(body: bytes, model: str, new_model: str) -> bytes:
     """The same bytes with the top-level model name replaced; `model` is what `peek` found."""
     if model == new_model:
         return body
-    fields = list(_MODEL_FIELD.finditer(body))
-    unmistakable = len(fields) == 1 and _ESCAPED_LETTER not in body
-    spans = [fields[0].span(1)] if unmistakable else _top_level_values(body, "model")
+    spans = _top_level_models(body)
     if not spans:
         raise InvalidRequestError("the request body has no model", code="missing_required_parameter")
     return _splice(body, spans, wire_json.dumps(new_model))
@@ -83,30 +86,20 @@ def _splice(body: bytes, spans: list[tuple[int, int]], value: bytes) -> bytes:
     return b"".join([*pieces, body[end:]])
 
 
-def _top_level_values(body: bytes, key: str) -> list[tuple[int, int]]:
-    """Where the string values of a top-level key stand: every one of them, should the key be repeated. A walk over all
-    tokens, for the rare body in which the key occurs more than once or is spelled with escapes."""
-    spans, depth, name = [], 0, b""
-    awaiting_value = False
-    for token in _TOKEN.finditer(body):
-        text = token.group()
-        if text in b"{[":
-            depth += 1
-        elif text in b"}]":
-            depth -= 1
-        elif text == b":":
-            awaiting_value = depth == 1
-        elif text == b",":
-            awaiting_value = False
-        elif awaiting_value and _is_key(name, key):
-            spans.append(token.span())
-        elif depth == 1:
-            name = text
+def _top_level_models(body: bytes) -> list[tuple[int, int]]:
+    """Where the string values of a top-level `model` stand: every one of them, should the key be repeated. Agents have
+    tools with an argument of that name, so what is nested counts brackets, in C, and is no token walk."""
+    pattern = _SPELLED_MODEL_FIELD if _ESCAPED_LETTER in body else _MODEL_FIELD
+    fields = list(pattern.finditer(body))
+    if len(fields) == 1:
+        return [fields[0].span(1)]
+    spans, depth, end = [], 0, 0
+    for field in fields:
+        depth += wire_json.levels(body[end : field.start()])
+        if depth == 1:
+            spans.append(field.span(1))
+        end = field.end()
     return spans
-
-
-def _is_key(token: bytes, key: str) -> bool:
-    return bool(wire_json.loads(token) == key) if token else False
 
 
 class LosslessStream:

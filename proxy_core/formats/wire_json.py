@@ -7,6 +7,7 @@ anything but `ValueError`.
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ _ESCAPED_BACKSLASHES = b"\\\\"
 _ESCAPED_QUOTE = b'\\"'
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _ALL_CURLY = bytes.maketrans(b"[]", b"{}")
+_STEPS = bytes.maketrans(b"{}", b"\x01\xff")  # 1 and -1, as signed bytes
+_STRIDE = 16 * 1024  # counted in one go; other threads may run in between
 
 
 def loads(data: bytes | str) -> Any:
@@ -71,15 +74,36 @@ def structure(body: bytes) -> bytes:
     return b"".join(unescaped.split(b'"')[::2]).translate(None, _NOT_BRACKETS)
 
 
+def levels(part: bytes) -> int:
+    """How many levels a part of a JSON text goes down, all in all; it begins and ends outside strings."""
+    brackets = structure(part).translate(_ALL_CURLY)
+    return 2 * brackets.count(b"{") - len(brackets)
+
+
 def deeper_than(body: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Whether arrays and objects nest more than `limit` deep; a few C passes, 0.2 ms for 100 KB of escaped code."""
+    """Whether arrays and objects nest more than `limit` deep; a few C passes, 0.2 ms for 100 KB of escaped code.
+
+    Each pass takes the innermost brackets away, and so one level everywhere. Real requests are flat and gone after a
+    few; what hardly shrinks is counted through.
+    """
     if body.count(b"{") + body.count(b"[") <= limit:
         return False
     brackets = structure(body).translate(_ALL_CURLY)
-    for _ in range(limit):
+    for passes in range(1, limit + 1):
         if not brackets:
             return False
-        brackets, previous = brackets.replace(b"{}", b""), brackets
-        if len(brackets) == len(previous):
-            return False  # unbalanced: not JSON, and the decoder will say so
+        brackets, before = brackets.replace(b"{}", b""), len(brackets)
+        if 16 * (before - len(brackets)) <= before:
+            return _climbs_above(brackets, limit - passes)
     return bool(brackets)
+
+
+def _climbs_above(brackets: bytes, limit: int) -> bool:
+    """Whether curly brackets nest deeper, counted one by one up to where they do. They need not balance."""
+    steps = memoryview(brackets.translate(_STEPS)).cast("b")
+    depths = [0]
+    for start in range(0, len(steps), _STRIDE):
+        depths = list(accumulate(steps[start : start + _STRIDE], initial=depths[-1]))
+        if max(depths) > limit:
+            return True
+    return False

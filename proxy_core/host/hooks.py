@@ -6,9 +6,12 @@ Each hook takes one frozen context object that can grow. Hooks may be plain or `
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, cast
 
 import pluggy
@@ -116,6 +119,9 @@ class HookSpecs:
         """After a request failed before any of its answer went out."""
 
 
+#: How long an `async` hook that only looks on may take.
+WATCHER_SECONDS = 5.0
+
 HOOKS = ("before_request", "after_response", "on_stream_end", "on_error")
 
 
@@ -163,12 +169,14 @@ class Hooks:
         return Finding(entry.name, distribution, version, entry.value, problem=problem)
 
     async def before_request(self, context: RequestContext) -> DomainRequest | None:
-        """The request to send instead, if a plugin gives one (the first registered wins)."""
+        """The request to send instead, if a plugin gives one. The next plugin sees that one as the request."""
         replacement = None
         try:
             for call in self._callers["before_request"]:
                 for result in call(context=context):
-                    replacement = await _awaited(result) or replacement
+                    if (given := await _awaited(result)) is not None:
+                        replacement = given
+                        context = replace(context, model=given.model, decode=partial(deepcopy, given))
         except LLMProxyError:
             raise
         except (Exception, SystemExit) as error:
@@ -181,7 +189,9 @@ class Hooks:
         for call in self._callers[name]:
             try:
                 for result in call(context=context):
-                    await _awaited(result)
+                    if inspect.isawaitable(result):
+                        async with asyncio.timeout(WATCHER_SECONDS):
+                            await result
             except (Exception, SystemExit) as error:  # noqa: BLE001 - no hook harms a client
                 self._report(name, error)
 

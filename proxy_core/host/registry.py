@@ -100,7 +100,7 @@ class ConfiguredBackend:
                 await self.backend.initialize(**self._options)
         except ConfigurationError as error:  # told once: it stops the start
             self._failure = redacted(error.message, self.secrets)
-            raise ConfigurationError(f"backend {self.name!r}: {error.message}", error.code) from error
+            raise ConfigurationError(f"backend {self.name!r}: {self._failure}", error.code) from None
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is logged, and told whoever asks
             if budget.expired():
                 self._fail(f"initialize() took longer than {self._budget:g} s")
@@ -123,7 +123,8 @@ class ConfiguredBackend:
             async with asyncio.timeout(2.0):
                 await self.backend.close()
         except Exception as error:  # noqa: BLE001 - it is logged
-            log.warning("backend could not be closed", backend=self.name, reason=f"{type(error).__name__}: {error}")
+            reason = redacted(f"{type(error).__name__}: {error}", self.secrets)
+            log.warning("backend could not be closed", backend=self.name, reason=reason)
 
 
 def _take_note(attempt: asyncio.Task[None]) -> None:
@@ -156,6 +157,11 @@ class Registry:
         failures = [error for task in done if not task.cancelled() and (error := task.exception())]
         if failures:
             raise failures[0]
+
+    def refresh(self) -> None:
+        """Have another try, in the background, at what went wrong with any of them."""
+        for backend in self.backends.values():
+            backend.refresh()
 
     async def stop(self) -> None:
         await asyncio.gather(*(backend.stop() for backend in self.backends.values()))

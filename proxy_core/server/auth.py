@@ -39,7 +39,7 @@ class KeyCheck:
     def __init__(self, keys: Iterable[str]) -> None:
         self._digests = [_digest(key.encode()) for key in keys]
 
-    def check(self, headers: Mapping[str, str]) -> None:
+    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
         """Raises `AuthenticationError` unless a known key is there."""
         presented = _presented_key(headers)
         if not presented:
@@ -65,10 +65,12 @@ def _presented_key(headers: Mapping[str, str]) -> str:
 
 
 class LoopbackCheck:
-    """Admits requests to a loopback host name that no foreign web page made."""
+    """Admits requests from this machine, to a loopback host name, that no foreign web page made."""
 
-    def check(self, headers: Mapping[str, str]) -> None:
-        """Raises `PermissionDeniedError` for a foreign Host or Origin."""
+    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
+        """Raises `PermissionDeniedError` for a foreign peer, Host or Origin. `peer` is None on a Unix socket."""
+        if peer is not None and not is_loopback(peer):
+            raise PermissionDeniedError("only this machine is served without keys; configure auth.keys", "foreign_peer")
         host = headers.get("host", "")
         if not is_loopback(_host_name(host)):
             raise PermissionDeniedError(
@@ -95,5 +97,5 @@ def _host_name(host: str) -> str:
 class OpenCheck:
     """Admits everybody: the operator said so."""
 
-    def check(self, headers: Mapping[str, str]) -> None:
+    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
         """Admits."""

@@ -12,6 +12,7 @@ from proxy_core.errors import ModelNotFoundError
 from proxy_core.formats import wire_json
 from proxy_core.formats.base import ModelCard
 from proxy_core.gateway import Gateway
+from proxy_core.host.registry import Registry
 from proxy_core.server.protocols import Protocols
 from proxy_core.server.responses import send_json
 
@@ -37,8 +38,7 @@ class ModelsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._gateway()
-        for backend in gateway.registry.backends.values():
-            backend.refresh()
+        gateway.registry.refresh()
         wire_format = self._protocols.format_of(scope["path"], scope["llm_proxy.headers"])
         wanted = scope["path_params"].get("model")
         cards = model_cards(gateway)
@@ -62,19 +62,24 @@ class HealthEndpoint:
 
 
 class ReadyEndpoint:
-    """`GET /readyz`: 200 when at least one backend can be used, else 503; tells of each backend and plugin what is
-    wrong."""
+    """`GET /readyz`: 200 when at least one backend can be used, else 503. Who may use the server also learns what is
+    wrong with each backend and plugin."""
 
     def __init__(self, gateway: Callable[[], Gateway]) -> None:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         registry = self._gateway().registry
-        backends: dict[str, Any] = {
-            name: {"ready": backend.ready, **({"problem": backend.problem} if backend.problem else {})}
-            for name, backend in registry.backends.items()
-        }
-        plugins = {found.described: found.problem for found in registry.findings if found.problem}
         ready = any(backend.ready for backend in registry.backends.values())
-        body = {"status": "ready" if ready else "not ready", "backends": backends, "plugins": plugins}
-        await send_json(send, 200 if ready else 503, wire_json.dumps(body), [])
+        status = {"status": "ready" if ready else "not ready"}
+        details = _details(registry) if scope["llm_proxy.admitted"] else {}
+        await send_json(send, 200 if ready else 503, wire_json.dumps(status | details), [])
+
+
+def _details(registry: Registry) -> dict[str, Any]:
+    backends = {
+        name: {"ready": backend.ready, **({"problem": backend.problem} if backend.problem else {})}
+        for name, backend in registry.backends.items()
+    }
+    plugins = {found.described: found.problem for found in registry.findings if found.problem}
+    return {"backends": backends, "plugins": plugins}

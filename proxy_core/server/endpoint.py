@@ -20,7 +20,7 @@ from proxy_core.formats.free_text import unwrap_calls
 from proxy_core.gateway import Answer, Exchange, Gateway
 from proxy_core.server.auth import KEY_HEADERS
 from proxy_core.server.limits import check_depth, check_model, read_body
-from proxy_core.server.responses import error_info, raw_headers, send_json
+from proxy_core.server.responses import error_info, raw_headers, send_error, send_json
 from proxy_core.server.streaming import ClientStream, RawHeaders
 from proxy_core.stream_answer import StreamAnswer
 
@@ -43,7 +43,7 @@ class ChatEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[str, str] = scope["llm_proxy.headers"]
         body = await read_body(receive, headers, self._limits)
-        check_depth(body, self._limits)
+        await check_depth(body, self._limits)
         peeked = lossless.peek(body)
         check_model(peeked.model)
         request = WireRequest(self._format.name, body, peeked.model, bool(peeked.stream), _without_credentials(headers))
@@ -71,7 +71,7 @@ class _Call:
         self._left = False
 
     async def run(self, receive: Receive) -> None:
-        """Answer, or raise the `LLMProxyError` that is to be the answer; does neither when the client has left."""
+        """Answer, be it with an error; not at all when the client has left."""
         work = asyncio.current_task()
         assert work is not None
         watcher = asyncio.create_task(self._watch(receive, work))
@@ -80,6 +80,10 @@ class _Call:
             error = await (self._stream() if self._request.stream else self._whole())
         except LLMProxyError as failure:
             error = failure
+            self._done = True
+            await send_error(self._send, failure, self._format, self._options(), [])
+        except Exception as failure:
+            error = LLMProxyError(f"internal error ({type(failure).__name__})")
             raise
         except asyncio.CancelledError:
             error = ClientDisconnectedError("the client left")
@@ -91,6 +95,8 @@ class _Call:
             if error is not None:  # after a whole response the server ends the watcher's wait by itself
                 watcher.cancel()
             await self._exchange.end(error)
+            if error is not None:  # its traceback holds this frame, and the frame all that the request was
+                error.__traceback__ = error.__cause__ = error.__context__ = None
 
     async def _watch(self, receive: Receive, work: asyncio.Task[None]) -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -55,10 +55,20 @@ class Guard:
             raise LoopDetectedError("this request has already passed through a proxy of this kind: it goes in circles")
         if CONTROL_CHARACTER.search(scope["path"]):
             raise InvalidRequestError("the path contains a control character", "bad_path")
-        if scope["path"] not in OPEN_PATHS:
-            self._access.check(headers)
+        scope["llm_proxy.admitted"] = self._admits(scope, headers)
         scope["llm_proxy.headers"] = headers
         await self._app(scope, receive, send)
+
+    def _admits(self, scope: Scope, headers: dict[str, str]) -> bool:
+        """True, or an error; False for strangers at an open address."""
+        peer = scope.get("client")
+        try:
+            self._access.check(headers, peer[0] if peer else None)
+        except LLMProxyError:
+            if scope["path"] not in OPEN_PATHS:
+                raise
+            return False
+        return True
 
     async def refuse(
         self, scope: Scope, headers: dict[str, str], request_id: str, error: LLMProxyError, send: Send

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 
@@ -13,6 +14,9 @@ from proxy_core.formats import wire_json
 
 #: What must not stand in anything that goes into a head or a URL.
 CONTROL_CHARACTER = re.compile(r"[\r\n\0]")
+
+#: Looking through a longer body would hold up everybody else; a thread does it.
+_LONG_BODY = 1024 * 1024
 
 
 def check_headers(headers: Iterable[tuple[bytes, bytes]], limits: ServerConfig) -> dict[str, str]:
@@ -59,9 +63,13 @@ def _check_size(size: int, limits: ServerConfig) -> None:
         raise RequestTooLargeError(f"the request body is longer than {limits.max_body_bytes} bytes")
 
 
-def check_depth(body: bytes, limits: ServerConfig) -> None:
+async def check_depth(body: bytes, limits: ServerConfig) -> None:
     """Refuse JSON nested so deeply that decoders would trip over it."""
-    if wire_json.deeper_than(body, limits.max_json_depth):
+    if len(body) > _LONG_BODY:
+        is_deep = await asyncio.to_thread(wire_json.deeper_than, body, limits.max_json_depth)
+    else:
+        is_deep = wire_json.deeper_than(body, limits.max_json_depth)
+    if is_deep:
         raise InvalidRequestError(f"the request body nests deeper than {limits.max_json_depth}", "nesting_too_deep")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from starlette.types import Send
@@ -14,6 +15,7 @@ from proxy_core.formats.base import RenderOptions, WireFormat
 from proxy_core.server.streaming import RawHeaders
 from proxy_core.upstream.headers import passed_on
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 JSON = (b"content-type", b"application/json")
 
 
@@ -22,7 +24,7 @@ def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
     return [
         (name.encode("latin-1"), encoded)
         for name, value in headers.items()
-        if not any(character in (encoded := value.encode("latin-1", "replace")) for character in (b"\r", b"\n", b"\0"))
+        if not _CONTROL.search(encoded := value.encode("latin-1", "replace"))
     ]
 
 

@@ -73,14 +73,17 @@ class Engine:
         )
 
     async def request(self, method: str, url: URL, *, data: Any, **options: Any) -> aiohttp.ClientResponse:
-        """`ClientSession.request` without redirects; sent once more when it met a connection that had died idle."""
+        """`ClientSession.request` without redirects; sent once more for each connection it meets that had died idle.
+
+        After a burst the pool may be full of those. A fresh connection never is one, so it ends there at the latest.
+        """
         options["allow_redirects"] = False
-        try:
-            return await self.session.request(method, url, data=data, **options)
-        except StaleConnectionError:
-            if data is not None and not isinstance(data, bytes):
-                raise
-            return await self.session.request(method, url, data=data, **options)
+        while True:
+            try:
+                return await self.session.request(method, url, data=data, **options)
+            except StaleConnectionError:
+                if data is not None and not isinstance(data, bytes):
+                    raise
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that the environment names for a URL, looked up once per origin."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
 
 #: A connection that was closed while idle says so within a round trip; what dies later died of something else.
 STALE_SECONDS = 1.0
@@ -25,21 +27,26 @@ class PooledConnection(ResponseHandler):
     """aiohttp's client protocol; raises `StaleConnectionError`, and is not handed out again after stray bytes."""
 
     _requests = 0
-    _answered = False
+    _answered = False  # a byte of an answer has come
+    _final = False  # the head of the answer has come, beyond any `100 Continue` or `103 Early Hints`
     _asked_at = 0.0
     _active_at = 0.0
 
     def set_response_params(self, **params: Any) -> None:  # called once for each request
         self._requests += 1
-        self._answered = False
+        self._answered = self._final = False
         self._asked_at = self._loop.time()
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        if data and self._answered and (self._payload is None or self._payload.is_eof()):
+        if data and self._final and (self._payload is None or self._payload.is_eof()):
             self.force_close()  # the answer was over
         self._answered = True
         super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:  # once for each head
+        self._final = data[0].code >= 200
+        super().feed_data(data, size)
 
     def is_connected(self) -> bool:  # what the pool asks before it hands out a connection
         return super().is_connected() and not self.should_close

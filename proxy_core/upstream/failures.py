@@ -82,6 +82,6 @@ def _origin(url: str) -> str:
 def status_error(message: str, code: str | None, status: int, headers: Mapping[str, str]) -> LLMProxyError:
     """Our error for an HTTP error status of an upstream; keeps the status and Retry-After. A redirect is the upstream's
     fault: it is never followed."""
-    status = status if status >= 400 else 502
+    status = status if 400 <= status <= 599 else 502
     kind = error_class_for_status(status)
     return kind(message, code, status_code=status, retry_after=parse_retry_after(headers.get("retry-after")))

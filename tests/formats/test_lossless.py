@@ -1,6 +1,7 @@
 """The lossless lane: nothing but the model's bytes changes, and the end of a stream is noticed."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,10 @@ from tests.fault_upstream.reply import Reply, Text, ToolUse
 from tests.fault_upstream.sse import Spelling
 from tests.support.cuts import in_two, pieces_of
 
-KEYS = st.sampled_from(["model", "stream", "messages", "a", 'model"', "\\model", "modèle", "mode", ""])
-STRINGS = st.text(st.sampled_from('a"\\{}[]:, é☕\n'), max_size=8) | st.just('"model": "inner"')
+KEYS = st.sampled_from(["model", "stream", "messages", "a", 'model"', '"model', "\\model", "modèle", "mode", "m{", ""])
+STRINGS = st.text(st.sampled_from('a"\\{}[]:, é☕\n'), max_size=8) | st.sampled_from(
+    ['"model": "inner"', '\\"model": "inner"', 'x"model":"y', "model", "\\u006dodel", '"\\u006dodel":"x"', "\\"]
+)
 VALUES = st.recursive(
     STRINGS | st.integers() | st.none() | st.booleans(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
@@ -60,6 +63,44 @@ def test_only_the_top_level_model_is_replaced(body):
         assert replace_model(before, found, 'new/"☕') == after
 
 
+TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]', re.DOTALL)
+
+
+def replaced_by_a_walk(body: bytes, new: bytes) -> bytes:
+    """What `replace_model` does, the plain way: token by token."""
+    pieces, end, depth, name, awaiting_value = [], 0, 0, b"", False
+    for token in TOKEN.finditer(body):
+        text = token.group()
+        depth += (text in b"{[") - (text in b"}]")
+        if text in (b":", b","):
+            awaiting_value = text == b":" and depth == 1
+        elif awaiting_value and text.startswith(b'"') and name and json.loads(name) == "model":
+            pieces += [body[end : token.start()], new]
+            end = token.end()
+        elif depth == 1 and text.startswith(b'"'):
+            name = text
+    return b"".join([*pieces, body[end:]])
+
+
+@st.composite
+def agent_bodies(draw) -> bytes:
+    """A body in which `model`, spelled in any way, is a key at all depths and part of texts."""
+    value = draw(st.dictionaries(KEYS.filter(lambda key: key != "stream"), VALUES, max_size=4))
+    value |= {"a": draw(st.lists(st.fixed_dictionaries({"model": VALUES, "b": VALUES}), max_size=3)), "model": "old"}
+    fields = draw(st.permutations(list(value.items())))
+    text = json.dumps(dict(fields), separators=(draw(SPACE) + "," + draw(SPACE), draw(SPACE) + ":" + draw(SPACE)))
+    for spelling in draw(st.lists(st.sampled_from(['"m\\u006Fdel"', '"mode\\u006c"', escaped("model")]), max_size=3)):
+        places = [match.start() for match in re.finditer(r'(?<!\\)"model"', text)]
+        at = draw(st.sampled_from(places)) if places else 0
+        text = text[:at] + text[at:].replace('"model"', spelling, 1)
+    return text.encode()
+
+
+@given(agent_bodies())
+def test_replacing_agrees_with_a_walk_over_all_tokens(body):
+    assert replace_model(body, peek(body).model, "N") == replaced_by_a_walk(body, b'"N"')
+
+
 def test_a_body_whose_model_stays_is_the_very_same_object():
     body = b'{"model" : "m" , "x":1.0}'
     assert replace_model(body, "m", "m") is body
@@ -74,6 +115,13 @@ def test_a_body_whose_model_stays_is_the_very_same_object():
         (b'{"t":[{"model":"b"}],"model":"a"}', b'{"t":[{"model":"b"}],"model":"N"}'),
         (b'{"t":"\\"model\\":\\"b\\"","model":"a"}', b'{"t":"\\"model\\":\\"b\\"","model":"N"}'),
         (b'{"t":"model","model":"a"}', b'{"t":"model","model":"N"}'),
+        (b'{"t":"\\\\","model":"a"}', b'{"t":"\\\\","model":"N"}'),
+        (b'{"t":"\\\\\\"model\\":","model":"a"}', b'{"t":"\\\\\\"model\\":","model":"N"}'),
+        (b'{"t":"\\u006","model":"a"}'.replace(b"006", b"0061"), b'{"t":"\\u0061","model":"N"}'),
+        (
+            b'{"\\u006D\\u006F\\u0064\\u0065\\u006C":"a","t":{"model":"b"},"model":"c"}',
+            b'{"\\u006D\\u006F\\u0064\\u0065\\u006C":"N","t":{"model":"b"},"model":"N"}',
+        ),
         (b'\xef\xbb\xbf{"model":"a"}', b'\xef\xbb\xbf{"model":"N"}'),
         (
             b'{"model":"a","u":"\\ud83d","n":18446744073709551617}',

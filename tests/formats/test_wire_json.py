@@ -2,12 +2,13 @@
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy_core.formats.wire_json import deeper_than, dumps, loads, structure
+from proxy_core.formats.wire_json import deeper_than, dumps, levels, loads, structure
 
 STRINGS = st.text(st.sampled_from('a"\\{}[]:, é☕😀\n'), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | STRINGS
@@ -49,6 +50,44 @@ def test_brackets_inside_strings_do_not_count(value):
 @pytest.mark.parametrize("depth", [127, 128, 129, 200, 1000])
 def test_depth_is_exact_whatever_nests_in_what(kinds, depth):
     assert deeper_than(nested(depth, kinds), 128) == (depth > 128)
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 5)), max_size=12), st.integers(1, 140))
+def test_depth_is_exact_however_little_a_pass_takes_away(towers, limit):
+    body = b"[" + b",".join(nested(depth, "[{") for depth, times in towers for _ in range(times)) + b"]"
+    assert deeper_than(body, limit) == (1 + max((depth for depth, _ in towers), default=0) > limit)
+
+
+def seconds_for(body: bytes) -> float:
+    """How long it takes to tell how deep this nests."""
+    started = time.perf_counter()
+    deeper_than(body, 128)
+    return time.perf_counter() - started
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("[", "]"), ('{"a":', "}"), ("[", ""), ("", "]"), ("[" * 30, "]" * 30)]
+)
+def test_depth_takes_about_as_long_whatever_the_shape(opening, closing):
+    times = 1_000_000 // len(opening + closing)
+    towers = nested(120, "[").decode() + ","
+    bodies = [(opening * times + closing * times).encode(), ("[" + towers * (1_000_000 // len(towers)) + "1]").encode()]
+    for body in bodies:
+        assert min(seconds_for(body) for _ in range(3)) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("body", "is_deep"), [(b"[" * 400, True), (b"]" * 400 + b"[" * 128, False), (b"]" * 9 + b"[" * 300, True)]
+)
+def test_brackets_that_do_not_balance_are_counted_all_the_same(body, is_deep):
+    assert deeper_than(body, 128) is is_deep
+
+
+@given(JSON, JSON)
+def test_levels_count_what_opens_less_what_closes(before, after):
+    body = json.dumps([before, {"a": ["HERE", after]}])
+    assert levels(body[: body.index('"HERE"')].encode()) == 3
+    assert levels(body[body.index(after_here := '"HERE"') + len(after_here) :].encode()) == -3
 
 
 @given(st.binary(max_size=300), st.integers(0, 4))

@@ -254,7 +254,7 @@ class Recorder:
         self.hooks = Hooks(lambda hook, error: self.failures.append((hook, error)))
 
 
-async def test_the_replacement_of_the_plugin_that_was_registered_first_wins() -> None:
+async def test_the_plugin_that_was_registered_first_has_the_last_word() -> None:
     def replacing(model: str | None) -> object:
         class Plugin:
             @hookimpl
@@ -270,6 +270,24 @@ async def test_the_replacement_of_the_plugin_that_was_registered_first_wins() ->
     replacement = await hooks.before_request(CONTEXT)
     assert replacement is not None
     assert replacement.model == "first"
+
+
+async def test_each_plugin_sees_what_the_one_before_it_made_of_the_request() -> None:
+    def adding(word: str) -> object:
+        class Plugin:
+            @hookimpl
+            def before_request(self, context: RequestContext) -> DomainRequest:
+                earlier = context.model if context.model == CONTEXT.model else context.request.model
+                return DomainRequest(model=f"{earlier}+{word}", messages=[])
+
+        return Plugin()
+
+    hooks = Recorder().hooks
+    hooks.register(adding("last"), "registered first")
+    hooks.register(adding("first"), "registered last")
+    replacement = await hooks.before_request(CONTEXT)
+    assert replacement is not None
+    assert replacement.model == f"{CONTEXT.model}+first+last"
 
 
 async def test_without_plugins_nothing_is_replaced() -> None:

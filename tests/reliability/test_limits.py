@@ -4,13 +4,18 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import uvicorn
 
+from proxy_core.config import ServerConfig
+from proxy_core.errors import InvalidRequestError
+from proxy_core.formats import wire_json
 from proxy_core.server.http1 import HttpProtocol
+from proxy_core.server.limits import check_depth
 from tests.fault_upstream import FaultUpstream, response, story
 from tests.reliability.talk import (
     PAIRS,
@@ -170,6 +175,22 @@ async def test_deep_nesting_is_refused(proxy, client, backend, value):
 async def test_nesting_up_to_the_limit_passes(proxy, client):
     body = body_of(f"{client}:{story('answer')}")[:-1] + b',"metadata":' + nested(127).encode() + b"}"
     assert (await ask(proxy, client, body=body)).status == 200
+
+
+@pytest.mark.parametrize(("size", "elsewhere"), [(1024 * 1024, False), (1024 * 1024 + 1, True)])
+async def test_long_bodies_are_looked_through_off_the_loop(monkeypatch, size, elsewhere):
+    threads = []
+    plain = wire_json.deeper_than
+
+    def noted(body: bytes, limit: int) -> bool:
+        threads.append(threading.get_ident())
+        return plain(body, limit)
+
+    monkeypatch.setattr(wire_json, "deeper_than", noted)
+    await check_depth(nested(128).encode().ljust(size), ServerConfig())
+    with pytest.raises(InvalidRequestError, match="deeper than 128"):
+        await check_depth(nested(129).encode().ljust(size), ServerConfig())
+    assert [thread != threading.get_ident() for thread in threads] == [elsewhere] * 2
 
 
 @pytest.mark.parametrize("client", SPOKEN)
