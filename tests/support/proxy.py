@@ -24,13 +24,6 @@ import yaml
 
 POLL = 0.01
 
-_SERVE = (
-    "import sys, uvicorn; from proxy_core.server.app import create_app;"
-    "from proxy_core.server.http1 import HttpProtocol;"
-    "uvicorn.run(create_app(), host=sys.argv[1], port=int(sys.argv[2]), lifespan='on', log_config=None,"
-    " http=HttpProtocol, access_log=False, timeout_graceful_shutdown=1)"
-)
-
 
 class Got(NamedTuple):
     """A plain HTTP answer."""
@@ -62,7 +55,7 @@ class RunningProxy:
         self.host, self.port = "127.0.0.1", _free_port()
         self.lines: list[str] = []
         self.start_seconds = 0.0
-        server = {"host": self.host, "port": self.port, **config.get("server", {})}
+        server = {"host": self.host, "port": self.port, "shutdown_grace_seconds": 1, **config.get("server", {})}
         self._config, self._python = {**config, "server": server}, str(python)
         self._env, self._until, self._within = env or {}, until, within
 
@@ -132,7 +125,7 @@ class RunningProxy:
         path.write_text(yaml.safe_dump(self._config), "utf-8")
         began = time.monotonic()
         self._process = subprocess.Popen(
-            [self._python, "-c", _SERVE, self.host, str(self.port)],
+            [self._python, "-m", "proxy_core.cli", "serve", "--host", self.host, "--port", str(self.port)],
             cwd=self._directory.name,
             env={**os.environ, "NO_PROXY": "127.0.0.1", "LLM_PROXY_CONFIG": str(path), **self._env},
             stdin=subprocess.DEVNULL,
