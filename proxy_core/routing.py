@@ -68,9 +68,16 @@ class Router:
         return [*self._aliases, *qualified]
 
     def _not_found(self, model: str) -> ModelNotFoundError:
+        near = self._near(model)
+        hint = f"did you mean {', '.join(near)}?" if near else "`llm-proxy models` lists what there is"
+        return ModelNotFoundError(f"there is no model {model!r}; {hint}", details={"param": "model"})
+
+    def _near(self, model: str) -> list[str]:
+        """Model strings like this one; without any, the same model of a backend whose name is like the one given."""
         names = self.names()
         bare = {name.partition(":")[2]: name for name in names}
-        near = difflib.get_close_matches(model, [*names, *bare], n=3, cutoff=0.5)
-        suggestions = list(dict.fromkeys(bare.get(name, name) for name in near))
-        hint = f"did you mean {', '.join(suggestions)}?" if suggestions else "`llm-proxy models` lists what there is"
-        return ModelNotFoundError(f"there is no model {model!r}; {hint}", details={"param": "model"})
+        listed = difflib.get_close_matches(model, [*names, *bare], n=3, cutoff=0.5)
+        if listed:
+            return list(dict.fromkeys(bare.get(name, name) for name in listed))
+        backend, separator, rest = model.partition(":")
+        return [f"{near}:{rest}" for near in difflib.get_close_matches(backend, self._backends, n=1) if separator]

@@ -129,3 +129,8 @@ def test_models_that_a_backend_lists_later_are_found() -> None:
         routes.resolve("late")
     source.models.append("late")
     assert routes.resolve("late") == Target("one", "late")
+
+
+def test_a_mistyped_backend_is_named_even_when_it_lists_nothing() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"did you mean openai:gpt-5\?"):
+        router(openai=[], other=[]).resolve("opnai:gpt-5")

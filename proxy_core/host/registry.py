@@ -211,10 +211,11 @@ def _definition_for(name: str, kind: str, config: AppConfig, findings: list[Find
         raise ConfigurationError(f"{where}: the connector {kind!r} cannot be used: {reasons}", "connector_unusable")
     installed = sorted(definitions_in(findings))
     near = difflib.get_close_matches(kind, installed, n=1)
-    way_out = f"did you mean {near[0]!r}?" if near else f"try `pip install llm-proxy-{kind}`"
+    way_out = (
+        f"did you mean {near[0]!r}?" if near else f"try `pip install llm-proxy-{kind}`, or set `type:` to one of these"
+    )
     raise ConfigurationError(
-        f"{where}: no connector of type {kind!r} is installed (installed: {', '.join(installed) or 'none'}); "
-        f"{way_out} `type:` names the connector",
+        f"{where}: no connector of type {kind!r} is installed (installed: {', '.join(installed) or 'none'}); {way_out}",
         "connector_missing",
     )
 

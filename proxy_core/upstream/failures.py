@@ -70,8 +70,9 @@ def network_error(error: Exception, url: str) -> LLMProxyError:
 def _reason(error: Exception) -> str:
     """The system's own word for it ("Connection refused") where there is one, rather than a library's sentence."""
     system = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    number = system.errno if isinstance(system, OSError) else None
-    return os.strerror(number) if number in errno.errorcode and number is not None else str(error)
+    if not isinstance(system, OSError) or system.errno is None:
+        return str(error)
+    return os.strerror(system.errno) if system.errno in errno.errorcode else system.strerror or str(error)
 
 
 def _origin(url: str) -> str:
