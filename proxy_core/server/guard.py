@@ -13,14 +13,13 @@ from proxy_core.errors import ClientDisconnectedError, InvalidRequestError, LLMP
 from proxy_core.formats.base import RenderOptions
 from proxy_core.server.auth import OPEN_PATHS, KeyCheck, LoopbackCheck, OpenCheck
 from proxy_core.server.limits import CONTROL_CHARACTER, check_headers
-from proxy_core.server.protocols import Protocols
+from proxy_core.server.protocols import REQUEST_ID_HEADER, Protocols
 from proxy_core.server.responses import send_error
 from proxy_core.server.streaming import RawHeaders
 from proxy_core.upstream.headers import LOOP_GUARD_HEADER
 
 log = structlog.get_logger("llm_proxy.server")
 
-REQUEST_ID_HEADER = "x-request-id"
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -79,8 +78,9 @@ class Guard:
 
     def request_id_headers(self, scope: Scope, headers: dict[str, str], request_id: str) -> RawHeaders:
         """The request's id, in every header where the client may look for it."""
-        own = self._protocols.format_of(scope["path"], headers).request_id_header
-        return [(name.encode(), request_id.encode()) for name in (REQUEST_ID_HEADER, own) if name is not None]
+        value = request_id.encode()
+        names = self._protocols.request_id_headers[self._protocols.format_of(scope["path"], headers).name]
+        return [(name, value) for name in names]
 
     def headers_of(self, scope: Scope) -> dict[str, str]:
         """The request's headers, within limits."""

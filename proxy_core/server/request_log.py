@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 
-from proxy_core.domain.response import Usage
 from proxy_core.host.hooks import ErrorContext, RequestContext, ResponseContext, StreamEndContext, hookimpl
 
 log = structlog.get_logger("llm_proxy.request")
@@ -17,26 +16,16 @@ class RequestLog:
 
     @hookimpl
     def after_response(self, context: ResponseContext) -> None:
-        log.info(
-            "request",
-            status=context.status_code,
-            outcome="complete",
-            **_asked(context.request),
-            **_answered(context),
-        )
+        log.info("request", status=context.status_code, outcome="complete", **_answered(context))
 
     @hookimpl
     def on_stream_end(self, context: StreamEndContext) -> None:
         write = log.warning if context.outcome == "interrupted" else log.info
-        write(
-            "request",
-            status=200,
-            outcome=context.outcome,
-            ttft_ms=_milliseconds(context.time_to_first_token),
-            **_asked(context.request),
-            **_answered(context),
-            **({"error": context.error.message} if context.error else {}),
-        )
+        fields = _answered(context)
+        fields["ttft_ms"] = _milliseconds(context.time_to_first_token)
+        if context.error is not None:
+            fields["error"] = context.error.message
+        write("request", status=200, outcome=context.outcome, **fields)
 
     @hookimpl
     def on_error(self, context: ErrorContext) -> None:
@@ -64,18 +53,17 @@ def _asked(request: RequestContext) -> dict[str, Any]:
 
 
 def _answered(context: ResponseContext | StreamEndContext) -> dict[str, Any]:
-    return {
-        "backend": context.backend,
-        "upstream_model": context.model,
-        "lane": context.lane,
-        "latency_ms": _milliseconds(context.latency),
-        **_tokens(context.usage),
-        **({"dropped": list(context.dropped)} if context.dropped else {}),
-    }
-
-
-def _tokens(usage: Usage | None) -> dict[str, Any]:
-    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
+    fields = _asked(context.request)
+    fields["backend"] = context.backend
+    fields["upstream_model"] = context.model
+    fields["lane"] = context.lane
+    fields["latency_ms"] = _milliseconds(context.latency)
+    if context.usage is not None:
+        fields["input_tokens"] = context.usage.input_tokens
+        fields["output_tokens"] = context.usage.output_tokens
+    if context.dropped:
+        fields["dropped"] = list(context.dropped)
+    return fields
 
 
 def _milliseconds(seconds: float | None) -> float | None:

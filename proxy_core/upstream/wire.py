@@ -7,6 +7,7 @@ need not know which one it got.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 import aiohttp
@@ -72,7 +73,7 @@ class AiohttpWire:
         try:
             response = await engine.request(
                 method,
-                URL(url, encoded=True),
+                _parsed(url),
                 headers=headers,
                 data=body,
                 proxy=engine.proxy_for(url),
@@ -83,6 +84,11 @@ class AiohttpWire:
             connection.protocol.read_timeout = engine.timeouts.idle
             connection.protocol.start_timeout()
         return AiohttpWireResponse(response, url)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
 
 
 class AiohttpWireResponse:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from proxy_core.domain.response import Usage
 from proxy_core.formats.fields import usage_in
 from proxy_core.formats.openai.fields import FORMAT, as_dict, count, leftover, own_fields
@@ -17,9 +19,49 @@ _KNOWN_INPUT = frozenset({"cached_tokens", "cache_write_tokens"})
 _KNOWN_OUTPUT = frozenset({"reasoning_tokens"})
 
 
+class _Given(msgspec.Struct, frozen=True):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _Written(msgspec.Struct, frozen=True):
+    reasoning_tokens: int | None = None
+
+
+class _Counts(msgspec.Struct):
+    """The counts as OpenAI itself spells them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _Given = _Given()
+    completion_tokens_details: _Written = _Written()
+
+
+class _Answer(msgspec.Struct):
+    usage: _Counts
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+
+
 def usage_of_body(body: bytes) -> Usage | None:
-    """The usage of a whole answer."""
-    return read_usage(usage_in(body))
+    """The counts of a whole answer, for accounting: what only Chat knows of them is left out where they are spelled as
+    usual."""
+    try:
+        counts = _decode_answer(body).usage
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return read_usage(usage_in(body))
+    if min(counts.prompt_tokens, counts.completion_tokens) < 0:
+        return read_usage(usage_in(body))
+    given = counts.prompt_tokens_details
+    return Usage(
+        input_tokens=counts.prompt_tokens,
+        output_tokens=max(counts.completion_tokens, counts.total_tokens - counts.prompt_tokens),
+        cache_read_tokens=given.cached_tokens,
+        cache_write_tokens=given.cache_write_tokens,
+        reasoning_tokens=counts.completion_tokens_details.reasoning_tokens,
+    )
 
 
 def read_usage(raw: Any) -> Usage | None:
