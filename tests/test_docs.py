@@ -446,9 +446,10 @@ def test_the_readme_and_the_quickstart_have_a_snippet_for_each_sdk() -> None:
 
 @pytest.mark.parametrize("block", snippets(), ids=str)
 def test_snippets_answer(block: Block, local: RunningProxy) -> None:
-    shown = io.StringIO()
+    shown, names = io.StringIO(), {}
     with contextlib.redirect_stdout(shown):
-        exec(compile(block.text.replace(ADDRESS, local.address), str(block), "exec"), {})
+        exec(compile(block.text.replace(ADDRESS, local.address), str(block), "exec"), names)
+    names["client"].close()
     assert shown.getvalue().strip()
 
 
