@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from proxy_core.domain.request import ChatMessage, DomainRequest
-from proxy_core.domain.response import DomainResponse, ErrorInfo
+from proxy_core.domain.response import DomainResponse
 from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import ConfigurationError
 from proxy_core.formats import CHAT_COMPLETIONS, builtin_formats
@@ -78,10 +78,6 @@ class TranslationService:
     def stream_encoder(self, target_format: str, options: RenderOptions) -> StreamEncoder:
         """The writer of one streamed answer."""
         return self.format(target_format).stream_encoder(options)
-
-    def error_body(self, error: ErrorInfo, target_format: str, options: RenderOptions) -> dict[str, Any]:
-        """The error's body for the client."""
-        return self.format(target_format).encode_error(error, options)
 
     def chat_messages(self, request: DomainRequest) -> list[ChatMessage]:
         """The request's messages as Chat Completions spells them (a connector's `processed_messages`)."""
