@@ -16,6 +16,7 @@ from proxy_core.domain.content import (
     ToolCallPart,
     ToolResultPart,
 )
+from proxy_core.domain.embedding import EmbeddingRequest, EmbeddingResponse, TokenCount
 from proxy_core.domain.envelopes import (
     ProcessedResponse,
     ResponseEnvelope,
@@ -35,6 +36,7 @@ from proxy_core.domain.response import Choice, DomainResponse, ErrorInfo, Finish
 from proxy_core.domain.stream import (
     CitationDelta,
     Finish,
+    MediaDelta,
     NativeDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -59,7 +61,7 @@ from proxy_core.errors import (
     ServiceUnavailableError,
     StreamInterruptedError,
 )
-from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.base import ClientRoute, ModelCard, RenderOptions, StreamEncoder, WireFormat
 from proxy_core.formats.sse import Event
 from proxy_core.host.definition import (
     PLUGIN_API_VERSION,
@@ -86,9 +88,12 @@ __all__ = [
     "Citation",
     "CitationDelta",
     "ClientDisconnectedError",
+    "ClientRoute",
     "ConfigurationError",
     "DomainRequest",
     "DomainResponse",
+    "EmbeddingRequest",
+    "EmbeddingResponse",
     "ErrorContext",
     "ErrorInfo",
     "Event",
@@ -100,6 +105,7 @@ __all__ = [
     "LLMBackend",
     "LLMProxyError",
     "LoopDetectedError",
+    "MediaDelta",
     "MediaPart",
     "Message",
     "ModelCard",
@@ -133,6 +139,7 @@ __all__ = [
     "StreamingResponseHandle",
     "TextDelta",
     "TextPart",
+    "TokenCount",
     "Tool",
     "ToolCallDelta",
     "ToolCallPart",

@@ -155,13 +155,13 @@ class AuthConfig(_Section):
 
     keys: list[Annotated[SecretStr, AfterValidator(_checked_key)]] = Field(
         default_factory=list,
-        description="Keys of clients, sent as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`. "
+        description="Keys of clients, sent as `Authorization: Bearer …`, `x-api-key`, `x-goog-api-key` or `?key=`. "
         "Without any, nobody needs one.",
     )
 
 
 class BackendConfig(_Section):
-    """One backend. Beside `type` and `enabled`, it takes the options of its connector."""
+    """One backend. Beside these, it takes the options of its connector."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -172,6 +172,10 @@ class BackendConfig(_Section):
     enabled: bool = Field(
         True,
         description="Whether it is used. The environment variables of a disabled backend need not be set.",
+    )
+    strict_translation: bool = Field(
+        False,
+        description="Refuse a request, naming the fields, when the upstream's format cannot carry all of it.",
     )
 
     @property

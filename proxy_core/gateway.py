@@ -1,7 +1,8 @@
 """The gateway: takes a client's request to a backend, and the answer back. The only orchestrator.
 
-Hooks, then routing, then one backend. A stream is checked on its way back (one that ends before its terminal event is
-an error), and everything is accounted for, however it ends.
+Hooks, then routing, then one backend, in the lossless lane where it takes the client's bytes, else translated. A stream
+is checked on its way back (one that ends before its terminal event is an error), and everything is accounted for,
+however it ends.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
-from proxy_core.backends.base import LLMBackend, WireRequest
+from proxy_core.backends.base import WireRequest
 from proxy_core.config import AppConfig
 from proxy_core.domain.base import record_dropped
+from proxy_core.domain.embedding import EmbeddingRequest, EmbeddingResponse, TokenCount
 from proxy_core.domain.envelopes import ResponseEnvelope, StreamingResponseEnvelope
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, Usage
@@ -22,26 +24,32 @@ from proxy_core.domain.stream import as_chunk
 from proxy_core.errors import (
     BackendError,
     ClientDisconnectedError,
-    InvalidRequestError,
     LLMProxyError,
     ModelNotFoundError,
 )
 from proxy_core.failures import as_proxy_error, error_from_info, is_failure, without_secrets
-from proxy_core.formats import wire_json
+from proxy_core.formats import opaque
+from proxy_core.formats.lossless import LosslessStream
+from proxy_core.formats.lossless_array import LosslessArray
 from proxy_core.host.hooks import ErrorContext, Hooks, Lane, Outcome, RequestContext, ResponseContext, StreamEndContext
 from proxy_core.host.registry import ConfiguredBackend, Registry
 from proxy_core.routing import Router, Target
+from proxy_core.state_store import StateStore, StateWatch
 from proxy_core.stream_answer import StreamAnswer, single_piece
+from proxy_core.translated import Envelope, Result, TranslatedCall, decode_request
 from proxy_core.translation import TranslationService
 from proxy_core.upstream.headers import Identity, passed_on
 from proxy_core.upstream.scope import RequestScope
 
+Content: TypeAlias = DomainResponse | TokenCount | EmbeddingResponse | bytes
+
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer: the client's own bytes (lossless lane) or a neutral response. `headers` may go to the client."""
+    """A whole answer: the client's own bytes (lossless lane) or what is to be rendered for it. `headers` may go to the
+    client."""
 
-    content: DomainResponse | bytes
+    content: Content
     status_code: int
     headers: Mapping[str, str]
     usage: Usage | None
@@ -56,6 +64,7 @@ class Gateway:
         self.hooks = hooks
         self.router = Router(registry.backends, config.models, self._default_backend(config))
         self.identity = Identity.from_config(config.identity)
+        self.states = StateStore()
 
     def _default_backend(self, config: AppConfig) -> str | None:
         """The configured default; or the only backend there is."""
@@ -65,16 +74,6 @@ class Gateway:
     def exchange(self, request: WireRequest, request_id: str) -> Exchange:
         """The way of one request; call `send`, then, whatever happened, `end`."""
         return Exchange(self, request, request_id)
-
-
-def decode_request(translation: TranslationService, request: WireRequest) -> DomainRequest:
-    """The neutral request; raises `InvalidRequestError` naming what is wrong with the body."""
-    body = wire_json.loads(request.body)
-    if not isinstance(body, dict):
-        raise InvalidRequestError("the request body must be a JSON object", code="invalid_json")
-    decoded = translation.to_domain_request(body, request.format)
-    decoded.source_format = request.format
-    return decoded
 
 
 class Exchange:
@@ -89,8 +88,7 @@ class Exchange:
         self._scope: RequestScope | None = None
         self.lane: Lane = "passthrough"
         self.dropped: list[str] = []
-        self.include_usage = True
-        self.free_text_tools: frozenset[str] = frozenset()
+        self._translated: TranslatedCall | None = None
         self.context = RequestContext(
             request_id,
             request.format,
@@ -98,6 +96,7 @@ class Exchange:
             request.stream,
             request.headers,
             partial(decode_request, gateway.translation, request),
+            request.operation,
         )
 
     async def send(self) -> Answer | StreamAnswer:
@@ -109,8 +108,8 @@ class Exchange:
         if not configured.ready:
             await configured.ensure_ready()
         try:
-            envelope = await self._call(configured.backend, self._target.model, replacement)
-            self._answer = self._open(envelope, configured)
+            result = await self._call(configured, self._target.model, replacement)
+            self._answer = self._opened(result, configured)
         except LLMProxyError as error:
             without_secrets(error, configured.secrets)
             raise
@@ -127,45 +126,59 @@ class Exchange:
             self._gateway.registry.refresh()  # its backend may be back by the next time it is asked for
             raise
 
-    async def _call(
-        self, backend: LLMBackend, model: str, replacement: DomainRequest | None
-    ) -> ResponseEnvelope | StreamingResponseEnvelope:
-        identity = self._gateway.identity.on_behalf_of(self._request.headers)
-        if replacement is None and self._request.format in backend.passthrough_formats:
-            return await backend.passthrough(self._request, model, identity)
+    async def _call(self, configured: ConfiguredBackend, model: str, replacement: DomainRequest | None) -> Result:
+        backend, request = configured.backend, self._request
+        identity = self._gateway.identity.on_behalf_of(request.headers)
+        if replacement is None and backend.takes_bytes(request) and opaque.MARK not in request.body:
+            return await backend.passthrough(request, model, identity)
         self.lane = "translated"
-        request = (replacement or self.context.request).with_model(model)
-        self.include_usage = request.include_usage
-        self.free_text_tools = frozenset(tool.name for tool in request.tools if tool.kind == "custom")
         self._scope = RequestScope()
-        messages = self._gateway.translation.chat_messages(request) if backend.wants_processed_messages else []
+        call = self._translated = TranslatedCall(request, configured, self._gateway.translation, self._gateway.states)
         try:
-            return await backend.chat_completions(request, messages, model, identity=identity)
+            return await call.run(model, identity, replacement)
         finally:
-            self.dropped = request.dropped
+            self.dropped = call.dropped
 
-    def _open(
-        self, envelope: ResponseEnvelope | StreamingResponseEnvelope, configured: ConfiguredBackend
-    ) -> Answer | StreamAnswer:
+    def _opened(self, result: Result, configured: ConfiguredBackend) -> Answer | StreamAnswer:
+        if isinstance(result, TokenCount):
+            return Answer(result, 200, {}, None)
+        if isinstance(result, EmbeddingResponse):
+            return Answer(result, 200, {}, result.usage)
+        return self._open(result, configured)
+
+    def _open(self, envelope: Envelope, configured: ConfiguredBackend) -> Answer | StreamAnswer:
         wire_format = self._gateway.translation.format(self._request.format)
         headers = passed_on(envelope.headers, wire_format.response_headers)
         if isinstance(envelope, StreamingResponseEnvelope):
-            self._answer = StreamAnswer(
-                envelope, headers, configured, self._lossless_format(), self._gateway.translation
-            )
+            self._answer = StreamAnswer(envelope, headers, configured, self._lossless(), self._gateway.translation)
+            self._answer.watch = self._watch
             if not self._request.stream:
                 raise BackendError(f"backend {configured.name!r} answered a request for one body with a stream")
             return self._answer
         answer = self._whole(envelope, headers)
+        if isinstance(answer.content, DomainResponse) and self._watch is not None:
+            self._watch.see([as_chunk(answer.content)])
         if not self._request.stream:
             return answer
-        if isinstance(answer.content, bytes):
+        if not isinstance(answer.content, DomainResponse):
             raise BackendError(f"backend {configured.name!r} answered a stream request with one body")
         pieces = single_piece(as_chunk(answer.content), envelope.headers)
         return StreamAnswer(pieces, headers, configured, None, self._gateway.translation)
 
-    def _lossless_format(self) -> Any:
-        return self._gateway.translation.format(self._request.format) if self.lane == "passthrough" else None
+    @property
+    def asked(self) -> DomainRequest | EmbeddingRequest | None:
+        """The client's request, where it was decoded."""
+        return self._translated.asked if self._translated else None
+
+    @property
+    def _watch(self) -> StateWatch | None:
+        return self._translated.watch if self._translated else None
+
+    def _lossless(self) -> LosslessStream | None:
+        if self.lane != "passthrough":
+            return None
+        wire_format = self._gateway.translation.format(self._request.format)
+        return LosslessArray(wire_format) if self._request.framing == "array" else LosslessStream(wire_format)
 
     def _whole(self, envelope: ResponseEnvelope, headers: Mapping[str, str]) -> Answer:
         content = envelope.content

@@ -14,11 +14,12 @@ from proxy_core.domain.response import ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import BackendError, LLMProxyError, StreamInterruptedError
 from proxy_core.failures import as_proxy_error, error_from_info, is_failure, without_secrets
-from proxy_core.formats.base import WireFormat
+from proxy_core.formats.choices import Choices
 from proxy_core.formats.lossless import LosslessStream
 from proxy_core.formats.slices import SliceAssembler
 from proxy_core.host.registry import ConfiguredBackend
 from proxy_core.redaction import redacted
+from proxy_core.state_store import StateWatch
 from proxy_core.translation import TranslationService
 
 log = structlog.get_logger("llm_proxy.gateway")
@@ -41,7 +42,7 @@ class StreamAnswer:
         envelope: StreamingResponseEnvelope,
         headers: Mapping[str, str],
         configured: ConfiguredBackend,
-        lossless_format: WireFormat | None,
+        lossless: LosslessStream | None,
         translation: TranslationService,
     ) -> None:
         self.headers = headers
@@ -56,7 +57,10 @@ class StreamAnswer:
         self._secrets = configured.secrets
         self._terminal_required = configured.backend.terminal_required
         self._processor = configured.backend.response_processor
-        self._lossless = None if lossless_format is None else LosslessStream(lossless_format)
+        self._lossless = lossless
+        self._choices = Choices()
+        #: Sees each list of chunks before it is handed out.
+        self.watch: StateWatch | None = None
         self._assemblers: dict[str, SliceAssembler] = {}
         self._translation = translation
 
@@ -64,6 +68,11 @@ class StreamAnswer:
     def began(self) -> bool:
         """Whether anything has been handed out."""
         return self.began_at is not None
+
+    @property
+    def last(self) -> bytes | None:
+        """The upstream's own bytes that were handed out last; None where it was none of them."""
+        return self._lossless.last if self._lossless is not None and self.began else None
 
     async def __aiter__(self) -> AsyncIterator[bytes | list[StreamChunk]]:
         try:
@@ -96,13 +105,18 @@ class StreamAnswer:
             self._count(Usage.model_validate(item.usage))
         if self._lossless is not None and isinstance(content, bytes):
             return self._observed(self._lossless, self._lossless.feed(content))
-        return self._checked(self._assembled(content))
+        return self._seen(self._checked(self._assembled(content)))
+
+    def _seen(self, chunks: list[StreamChunk]) -> list[StreamChunk]:
+        if self.watch is not None:
+            self.watch.see(chunks)
+        return chunks
 
     def _observed(self, lossless: LosslessStream, whole: bytes) -> bytes:
         self.usage = lossless.usage
-        if lossless.error is not None:
+        if lossless.error is not None and self.error is None:
             self._failed(lossless.error)
-        self.finished = lossless.terminal or lossless.error is not None
+        self.finished = lossless.has_ended()
         return whole
 
     def _assembled(self, content: Any) -> list[StreamChunk]:
@@ -141,6 +155,8 @@ class StreamAnswer:
             if chunk.terminal or chunk.error is not None:
                 self.finished = True
                 return chunks[:position]
+            if chunk.may_be_last or (chunk.deltas and chunk.deltas[-1].choice):
+                self._choices.note(chunk)
         return chunks
 
     def _count(self, usage: Usage) -> None:
@@ -158,14 +174,16 @@ class StreamAnswer:
         """What the end of the upstream's body completes; raises `StreamInterruptedError` when that is not the end."""
         if self._lossless is not None:
             tail = self._observed(self._lossless, self._lossless.flush())
-            self._check_finished()
+            self._check_finished(self._lossless.may_end)
+            self.finished = True
             return tail
-        last = self._checked([chunk for assembler in self._assemblers.values() for chunk in assembler.flush()])
-        self._check_finished()
+        chunks = [chunk for assembler in self._assemblers.values() for chunk in assembler.flush()]
+        last = self._seen(self._checked(chunks))
+        self._check_finished(self._choices.all_ended())
         return last if self.finished else [*last, StreamChunk(terminal=True)]
 
-    def _check_finished(self) -> None:
-        if not self.finished and self._terminal_required:
+    def _check_finished(self, may_end: bool) -> None:
+        if not (self.finished or may_end or self.error) and self._terminal_required:
             raise StreamInterruptedError(f"backend {self._name!r} closed the stream before the answer was complete")
 
     async def aclose(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from proxy_core.domain.embedding import EmbeddingRequest
 from proxy_core.domain.request import ChatMessage, DomainRequest
 from proxy_core.domain.response import DomainResponse
 from proxy_core.domain.stream import StreamChunk
-from proxy_core.errors import ConfigurationError
-from proxy_core.formats import CHAT_COMPLETIONS, builtin_formats
+from proxy_core.errors import ConfigurationError, InvalidRequestError
+from proxy_core.formats import CHAT_COMPLETIONS, builtin_formats, losses
 from proxy_core.formats.base import RenderOptions, StreamEncoder, WireFormat
 from proxy_core.formats.slices import decode_slice
 
@@ -47,8 +48,26 @@ class TranslationService:
     # upstream side: what connectors use
 
     def from_domain_request(self, request: DomainRequest, target_format: str) -> dict[str, Any]:
-        """The request body to send upstream; what the format cannot carry is added to `request.dropped`."""
-        return self.format(target_format).encode_request(request)
+        """The request body to send upstream.
+
+        What the format cannot carry is added to `request.dropped`, in the client's own words; raises
+        `InvalidRequestError` that names it when the request asks for `strict_translation`.
+        """
+        known = len(request.dropped)
+        body = self.format(target_format).encode_request(request)
+        self._report(request, known)
+        return body
+
+    def _report(self, request: DomainRequest | EmbeddingRequest, known: int) -> None:
+        """Put what has been dropped since `known` names were into the client's words; refuse it where it must be."""
+        request.dropped[known:] = losses.in_client_words(request.dropped[known:], request.source_format)
+        if request.strict_translation and request.dropped:
+            names = ", ".join(request.dropped)
+            raise InvalidRequestError(
+                f"strict translation: the upstream's format cannot carry {names}",
+                "untranslatable",
+                details={"param": request.dropped[0], "type": "invalid_request_error"},
+            )
 
     def to_domain_response(self, response: dict[str, Any], source_format: str) -> DomainResponse:
         """An upstream's whole answer; an error body gives a response whose `error` is set."""
@@ -61,6 +80,13 @@ class TranslationService:
         if isinstance(chunk, dict):
             return wire_format.decode_payload(chunk) or StreamChunk()
         return decode_slice(chunk, wire_format)
+
+    def from_domain_embedding_request(self, request: EmbeddingRequest, target_format: str) -> dict[str, Any]:
+        """The same for a request for vectors."""
+        known = len(request.dropped)
+        body = self.format(target_format).encode_embedding_request(request)
+        self._report(request, known)
+        return body
 
     # client side: what the server uses
 
@@ -82,4 +108,5 @@ class TranslationService:
     def chat_messages(self, request: DomainRequest) -> list[ChatMessage]:
         """The request's messages as Chat Completions spells them (a connector's `processed_messages`)."""
         probe = request.with_model(request.model)
+        probe.strict_translation = False
         return [ChatMessage(message) for message in self.from_domain_request(probe, CHAT_COMPLETIONS)["messages"]]

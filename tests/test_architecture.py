@@ -84,7 +84,10 @@ def test_the_api_imports_no_library_that_a_connector_may_not_need() -> None:
     assert sorted(set(HEAVY) & set(done.stdout.split())) == []
 
 
-@pytest.mark.parametrize("connector", ["llm_proxy_anthropic", "llm_proxy_local", "llm_proxy_openai"])
+CONNECTORS = ["llm_proxy_anthropic", "llm_proxy_gemini", "llm_proxy_local", "llm_proxy_openai"]
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
 def test_our_own_connectors_import_cheaply(connector: str) -> None:
     done = run(sys.executable, "-c", f"import sys, {connector}; print(*sys.modules, sep='\\n')")
     assert done.returncode == 0, done.stderr
@@ -156,15 +159,16 @@ def test_the_public_names_are_those_of_the_last_release() -> None:
 
 PUBLIC = """
     AppConfig AuthenticationError BackendCapabilities BackendError BackendOptions BackendPluginDefinition
-    BackendTimeoutError ChatMessage Choice Citation CitationDelta ClientDisconnectedError ConfigurationError
-    DomainRequest DomainResponse ErrorContext ErrorInfo Event Finish FinishReason HTTPBackend Identity
-    InvalidRequestError LLMBackend LLMProxyError LOOP_GUARD_HEADER LoopDetectedError MediaPart Message ModelCard
-    ModelNotFoundError NativeDelta NativePart PLUGIN_API_VERSION Part PermissionDeniedError PluginCompatibility
-    PluginError ProcessedResponse RateLimitError ReasoningDelta ReasoningPart ReasoningSettings RefusalDelta
-    RefusalPart RenderOptions RequestContext RequestTooLargeError ResponseContext ResponseEnvelope ResponseFormat
-    ResponseProcessor ServiceUnavailableError StreamChunk StreamEncoder StreamEndContext StreamInterruptedError
-    StreamingResponseEnvelope StreamingResponseHandle TextDelta TextPart Tool ToolCallDelta ToolCallPart ToolChoice
-    ToolResultPart TranslationService Usage WireFormat WireRequest ensure_loop_guard_header hookimpl
+    BackendTimeoutError ChatMessage Choice Citation CitationDelta ClientDisconnectedError ClientRoute
+    ConfigurationError DomainRequest DomainResponse EmbeddingRequest EmbeddingResponse ErrorContext ErrorInfo Event
+    Finish FinishReason HTTPBackend Identity InvalidRequestError LLMBackend LLMProxyError LOOP_GUARD_HEADER
+    LoopDetectedError MediaDelta MediaPart Message ModelCard ModelNotFoundError NativeDelta NativePart
+    PLUGIN_API_VERSION Part PermissionDeniedError PluginCompatibility PluginError ProcessedResponse RateLimitError
+    ReasoningDelta ReasoningPart ReasoningSettings RefusalDelta RefusalPart RenderOptions RequestContext
+    RequestTooLargeError ResponseContext ResponseEnvelope ResponseFormat ResponseProcessor ServiceUnavailableError
+    StreamChunk StreamEncoder StreamEndContext StreamInterruptedError StreamingResponseEnvelope
+    StreamingResponseHandle TextDelta TextPart TokenCount Tool ToolCallDelta ToolCallPart ToolChoice ToolResultPart
+    TranslationService Usage WireFormat WireRequest ensure_loop_guard_header hookimpl
 """
 
 
@@ -183,6 +187,8 @@ def parameters(function: Any) -> list[str]:
             api.LLMBackend.chat_completions,
             ["self", "request_data", "processed_messages", "effective_model", "identity", "**kwargs"],
         ),
+        (api.LLMBackend.count_tokens, ["self", "request_data", "effective_model", "identity", "**kwargs"]),
+        (api.LLMBackend.embed, ["self", "request_data", "effective_model", "identity", "**kwargs"]),
         (api.LLMBackend.get_available_models, ["self"]),
         (api.HTTPBackend.__init__, ["self", "client", "config", "translation_service"]),
         (api.TranslationService.from_domain_request, ["self", "request", "target_format"]),

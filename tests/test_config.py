@@ -493,6 +493,7 @@ def test_masked_config_has_no_secret(write: Write) -> None:
         "openai": {
             "type": "openai",
             "enabled": True,
+            "strict_translation": False,
             "api_key": "****6789",
             "api_base_url": "https://****@host/v1?api_key=****&v=1",
             "extra_headers": {
@@ -506,7 +507,7 @@ def test_masked_config_has_no_secret(write: Write) -> None:
             "pat": "****",
             "max_tokens": 5,
         },
-        "token-factory": {"type": "local", "enabled": True, "threads": 2},
+        "token-factory": {"type": "local", "enabled": True, "strict_translation": False, "threads": 2},
     }
 
 

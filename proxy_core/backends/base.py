@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from proxy_core.domain.embedding import EmbeddingRequest, EmbeddingResponse, TokenCount
 from proxy_core.domain.envelopes import ProcessedResponse, ResponseEnvelope, StreamingResponseEnvelope
 from proxy_core.domain.request import ChatMessage, DomainRequest
+from proxy_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from proxy_core.config import AppConfig
+    from proxy_core.formats.base import Framing, Operation
     from proxy_core.upstream.headers import Identity
 
 
@@ -25,7 +28,9 @@ class ResponseProcessor(Protocol):
 class WireRequest:
     """A client's request as it came: the bytes, and what was read from them without decoding the rest.
 
-    `headers` have lower-case names and hold no credentials.
+    `headers` have lower-case names and hold no credentials. `path` is the address as its format lists it, `{model}` and
+    all; `query` has the parameters that may go upstream. `framing` is how the client wants a stream cut. `client` tells
+    clients with different keys apart, and is no key.
     """
 
     format: str
@@ -33,6 +38,11 @@ class WireRequest:
     model: str
     stream: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+    operation: Operation = "chat"
+    path: str = ""
+    client: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    framing: Framing = "sse"
 
 
 class LLMBackend(abc.ABC):
@@ -45,6 +55,8 @@ class LLMBackend(abc.ABC):
 
     #: The name of the connector, as in its entry point and in `type:` in the config file.
     backend_type: str
+    #: The format the upstream speaks, where it is one of the wire formats.
+    wire_format: ClassVar[str | None] = None
     #: A stream that ends without a chunk marked `terminal` is reported as cut. Set to False for upstreams that end
     #: their streams without a word.
     terminal_required: bool = True
@@ -83,6 +95,22 @@ class LLMBackend(abc.ABC):
         model's name as the upstream knows it. `identity` gives the headers to introduce ourselves with. More keyword
         arguments may be added; accept and ignore those you do not know.
         """
+
+    async def count_tokens(
+        self, request_data: DomainRequest, effective_model: str, identity: Identity | None = None, **kwargs: Any
+    ) -> TokenCount | None:
+        """How many tokens a request is; None where the upstream cannot tell, and the host is to estimate."""
+        return None
+
+    async def embed(
+        self, request_data: EmbeddingRequest, effective_model: str, identity: Identity | None = None, **kwargs: Any
+    ) -> EmbeddingResponse:
+        """A vector for each input."""
+        raise InvalidRequestError(f"backends of type {self.backend_type!r} have no embeddings", "unsupported_operation")
+
+    def takes_bytes(self, request: WireRequest) -> bool:
+        """Whether `passthrough` answers this request."""
+        return request.operation == "chat" and request.format in self.passthrough_formats
 
     async def passthrough(
         self, request: WireRequest, effective_model: str, identity: Identity

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, urlencode
 
 from proxy_core.backends.base import LLMBackend, WireRequest
+from proxy_core.domain.embedding import EmbeddingRequest, EmbeddingResponse, TokenCount
 from proxy_core.domain.envelopes import (
     ProcessedResponse,
     ResponseEnvelope,
@@ -15,7 +17,7 @@ from proxy_core.domain.envelopes import (
 )
 from proxy_core.domain.request import ChatMessage, DomainRequest
 from proxy_core.domain.stream import StreamChunk
-from proxy_core.errors import BackendError, ConfigurationError, LLMProxyError
+from proxy_core.errors import BackendError, ConfigurationError, InvalidRequestError, LLMProxyError
 from proxy_core.formats import lossless, wire_json
 from proxy_core.formats.sse import Event, EventSplitter, parse_event
 from proxy_core.upstream.headers import Identity, ensure_loop_guard_header
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
     import httpx
 
     from proxy_core.config import AppConfig
+    from proxy_core.formats.base import Operation, WireFormat
     from proxy_core.translation import TranslationService
     from proxy_core.upstream.wire import WireResponse
 
 _VERSION_SEGMENT = re.compile(r"v\d+[a-z0-9]*")
+_MODEL = "{model}"
 
 
 class HTTPBackend(LLMBackend):
@@ -52,11 +56,19 @@ class HTTPBackend(LLMBackend):
     auth_scheme: ClassVar[str] = "Bearer"
     #: Headers sent with every request.
     static_headers: ClassVar[Mapping[str, str]] = {}
+    #: Below the base URL; `{model}` in a path stands for the model's name.
     chat_path: ClassVar[str] = "/chat/completions"
+    #: Where streams are asked for, if not at `chat_path`.
+    stream_path: ClassVar[str | None] = None
     models_path: ClassVar[str] = "/models"
+    #: None where the upstream does not count tokens, or has no embeddings.
+    count_path: ClassVar[str | None] = None
+    embedding_path: ClassVar[str | None] = None
+    #: The format of embeddings, if not `wire_format`.
+    embedding_format: ClassVar[str | None] = None
 
     #: Whether requests in the upstream's own format go through as bytes. None: unless `read_chunk` or
-    #: `chat_completions` is overridden, since bytes pass these by.
+    #: `chat_completions` is overridden, or the operation's own `count_tokens` or `embed`, since bytes pass these by.
     lossless: ClassVar[bool | None] = None
 
     wants_processed_messages: ClassVar[bool] = False
@@ -70,17 +82,30 @@ class HTTPBackend(LLMBackend):
         self.base_url = self.default_base_url or ""
         self._wire = wire_for(client)
         self._format = translation_service.format(self.wire_format)
+        embeddings = translation_service.format(self.embedding_format or self.wire_format)
+        offered: list[tuple[Operation, WireFormat, str | None]] = [
+            ("chat", self._format, self.chat_path),
+            ("count_tokens", self._format, self.count_path),
+            ("embed", embeddings, self.embedding_path),
+        ]
+        #: Of each operation that the upstream has: its format, and its path below the base URL.
+        self._operations = {operation: (spoken, path) for operation, spoken, path in offered if path is not None}
         self._api_key: str | None = None
         self._extra_headers: Mapping[str, str] = {}
         self._loop_guard = True
         self._models: list[str] = []
-        kind = type(self)
-        self._edits_payload = kind.prepare_payload is not HTTPBackend.prepare_payload
-        reads_chunks = kind.read_chunk is not HTTPBackend.read_chunk
+        self._edits_payload = self._overrides("prepare_payload")
+        reads_chunks = self._overrides("read_chunk")
         self._read_block = self._read_event if reads_chunks else self._format.decode_block
-        quirky = reads_chunks or kind.chat_completions is not HTTPBackend.chat_completions
+        quirky = reads_chunks or self._overrides("chat_completions")
         if self.lossless or (self.lossless is None and not quirky):
             self.passthrough_formats = frozenset({self.wire_format})
+        #: Operations that bytes may not pass by.
+        self._own = [name for name in ("count_tokens", "embed") if self._overrides(name) and not self.lossless]
+
+    def _overrides(self, name: str) -> bool:
+        """Whether a subclass has a method of its own."""
+        return getattr(type(self), name) is not getattr(HTTPBackend, name)
 
     # getting ready
 
@@ -137,10 +162,7 @@ class HTTPBackend(LLMBackend):
         response = await self._wire.send(
             "GET", f"{self.base_url}{self.models_path}", self._headers(self._anonymous()), None
         )
-        body = await self._read(response)
-        listed = _loads(body)
-        entries = listed.get("data") if isinstance(listed, dict) else listed
-        return [entry["id"] for entry in entries or [] if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+        return self._format.decode_models(_loads(await self._read(response)))
 
     def _anonymous(self) -> Identity:
         return Identity.from_config(self.config.identity)
@@ -157,7 +179,16 @@ class HTTPBackend(LLMBackend):
 
     def chat_url(self, model: str, stream: bool) -> str:
         """Where chat requests go."""
-        return f"{self.base_url}{self.chat_path}"
+        return self._url((self.stream_path if stream else None) or self.chat_path, model)
+
+    def _url(self, path: str, model: str) -> str:
+        """The model is a client's text: one segment of the path, or a part of one, whatever it holds. Dots alone would
+        be a step up, in every spelling."""
+        if _MODEL in path:
+            path = path.replace(_MODEL, quote(model, safe=""))
+            if model in (".", "..") and model in path.split("/"):
+                raise InvalidRequestError(f"model: there is none called {model!r}", "bad_model")
+        return self.base_url + path
 
     def prepare_payload(self, payload: dict[str, Any], model: str) -> dict[str, Any]:
         """Last change to the body before it is sent; `model` is the upstream's name for it, already set. Overriding
@@ -174,6 +205,8 @@ class HTTPBackend(LLMBackend):
 
         info = self._format.decode_error(_loads(body), status)
         error = status_error(info.message, info.code, status, headers)
+        if error.retry_after is None:  # the header is exact, the body's words are not
+            error.retry_after = info.retry_after
         error.details.update({"type": info.type, "param": info.param, "backend": self.backend_type})
         if status >= 400:  # a redirect's body is no error
             error.upstream_body = (self.wire_format, body)
@@ -191,31 +224,89 @@ class HTTPBackend(LLMBackend):
         **kwargs: Any,
     ) -> ResponseEnvelope | StreamingResponseEnvelope:
         payload = self.translation_service.from_domain_request(request_data, self.wire_format)
-        payload["model"] = effective_model
+        if self._format.model_in_body:
+            payload["model"] = effective_model
         payload = self.prepare_payload(payload, effective_model)
         headers = self._headers(identity or self._anonymous())
-        response = await self._post(effective_model, request_data.stream, headers, wire_json.dumps(payload))
+        url = self.chat_url(effective_model, request_data.stream)
+        response = await self._post(url, headers, wire_json.dumps(payload), self._format)
         if request_data.stream:
             return self._stream(response, self._chunks(response))
         answer = self.translation_service.to_domain_response(_object(await self._read(response)), self.wire_format)
         return ResponseEnvelope(answer, response.status, response.headers, answer.usage)
 
+    async def count_tokens(
+        self, request_data: DomainRequest, effective_model: str, identity: Identity | None = None, **kwargs: Any
+    ) -> TokenCount | None:
+        if "count_tokens" not in self._operations:
+            return None
+        spoken, path = self._operations["count_tokens"]
+        payload = spoken.encode_count_request(request_data.with_model(effective_model))
+        return spoken.decode_token_count(await self._ask(spoken, self._url(path, effective_model), identity, payload))
+
+    async def embed(
+        self, request_data: EmbeddingRequest, effective_model: str, identity: Identity | None = None, **kwargs: Any
+    ) -> EmbeddingResponse:
+        if "embed" not in self._operations:
+            return await super().embed(request_data, effective_model, identity, **kwargs)
+        spoken, path = self._operations["embed"]
+        request_data.model = effective_model
+        payload = self.translation_service.from_domain_embedding_request(request_data, spoken.name)
+        return spoken.decode_embeddings(await self._ask(spoken, self._url(path, effective_model), identity, payload))
+
+    async def _ask(
+        self, spoken: WireFormat, url: str, identity: Identity | None, payload: dict[str, Any]
+    ) -> dict[str, Any]:
+        headers = self._headers(identity or self._anonymous())
+        response = await self._post(url, headers, wire_json.dumps(payload), spoken)
+        return _object(await self._read(response))
+
+    def takes_bytes(self, request: WireRequest) -> bool:
+        known = self._operations.get(request.operation)
+        if known is None or known[0].name != request.format or request.operation in self._own:
+            return False
+        return self.wire_format in self.passthrough_formats
+
     async def passthrough(
         self, request: WireRequest, effective_model: str, identity: Identity
     ) -> ResponseEnvelope | StreamingResponseEnvelope:
         """The lossless lane: the client's bytes up, the upstream's bytes down."""
-        body = lossless.replace_model(request.body, request.model, effective_model)
-        if self._edits_payload:
+        spoken, body = self._operations[request.operation][0], request.body
+        if spoken.model_in_body:
+            body = lossless.replace_model(body, request.model, effective_model)
+        if self._edits_payload and request.operation == "chat":
             body = wire_json.dumps(self.prepare_payload(_object(body), effective_model))
-        headers = self._headers(identity, self._format.request_headers)
-        response = await self._post(effective_model, request.stream, headers, body)
+        headers = self._headers(identity, spoken.request_headers)
+        response = await self._post(self._passthrough_url(request, effective_model), headers, body, spoken)
         if request.stream:
             return self._stream(response, self._raw(response))
         content = await self._read(response)
-        usage = self._format.decode_usage(content)
+        usage = spoken.decode_usage(content)
         if usage is None:
             _object(content)  # a torn body has no usage, and may not pass for an answer
         return ResponseEnvelope(content, response.status, response.headers, usage)
+
+    def _passthrough_url(self, request: WireRequest, model: str) -> str:
+        """The upstream's address for the same operation, with the client's choice of framing and query."""
+        if request.operation == "chat":
+            url = self.chat_url(model, request.stream)
+        else:
+            url = self._url(self._passthrough_path(request), model)
+        if request.stream and request.framing == "array":
+            url = url.partition("?")[0]
+        if not request.query:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(request.query)}"
+
+    def _passthrough_path(self, request: WireRequest) -> str:
+        """Our own for the operation; where the address has the model, vectors are asked for by several verbs: then with
+        the client's."""
+        spoken, path = self._operations[request.operation]
+        if spoken.model_in_body or request.operation != "embed":
+            return path
+        address, *query = path.partition("?")
+        verb = request.path.partition(_MODEL)[2]
+        return "".join([*address.partition(_MODEL)[:2], verb, *query])
 
     def _headers(self, identity: Identity, passed_on: Iterable[str] = ()) -> dict[str, str]:
         headers = self.build_headers(identity)
@@ -229,20 +320,24 @@ class HTTPBackend(LLMBackend):
             ensure_loop_guard_header(headers)
         return headers
 
-    async def _post(self, model: str, stream: bool, headers: dict[str, str], body: bytes) -> WireResponse:
-        response = await self._wire.send("POST", self.chat_url(model, stream), headers, body)
+    async def _post(self, url: str, headers: dict[str, str], body: bytes, spoken: WireFormat) -> WireResponse:
+        response = await self._wire.send("POST", url, headers, body)
         if response.status >= 300:
-            await self._read(response)
+            await self._read(response, spoken)
         return response
 
-    async def _read(self, response: WireResponse) -> bytes:
-        """The whole body of a good answer; raises what `read_error` makes of a bad one."""
+    async def _read(self, response: WireResponse, spoken: WireFormat | None = None) -> bytes:
+        """The whole body of a good answer; raises what `read_error` makes of a bad one. Its body is in the format
+        `spoken`, where that is given, and goes to clients of that format."""
         from proxy_core.upstream.wire import read_body
 
         body = await read_body(response)
-        if response.status >= 300:
-            raise self.read_error(response.status, response.headers, body)
-        return body
+        if response.status < 300:
+            return body
+        error = self.read_error(response.status, response.headers, body)
+        if spoken not in (None, self._format) and error.upstream_body is not None:
+            error.upstream_body = (spoken.name, body)
+        raise error
 
     def _stream(self, response: WireResponse, pieces: AsyncIterator[ProcessedResponse]) -> StreamingResponseEnvelope:
         return StreamingResponseHandle(pieces, response.aclose, response.headers, response.status)

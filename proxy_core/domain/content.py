@@ -56,6 +56,9 @@ class ReasoningPart(DomainModel, tag_field="type", tag="reasoning"):
     `signature` proves to the issuer that `text` is its own; `data` is reasoning that only the issuer can read
     (redacted or encrypted). Both are opaque, and valid only at the provider whose format is `origin`. `text` may be
     empty beside a signature: such a part is still sent back.
+
+    `id` is the issuer's name for it. Some issuers sign what follows the thinking: that is a part with `data` alone,
+    whose `id` is that of the tool call it belongs to, or None where it belongs to the text beside it.
     """
 
     text: str = ""

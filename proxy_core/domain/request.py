@@ -58,12 +58,14 @@ class ReasoningSettings(DomainModel):
     """How much the model should think.
 
     `mode` is `off`, `on` (with `budget_tokens` and/or `effort`) or `adaptive` (the model decides, guided by `effort`).
-    None leaves it to the provider.
+    None leaves it to the provider. `visible` tells whether the client wants to read the thinking; None, that it did not
+    say.
     """
 
     mode: Literal["off", "on", "adaptive"] | None = None
     effort: Effort | None = None
     budget_tokens: int | None = None
+    visible: bool | None = None
     extras: Extras = {}
 
 
@@ -82,7 +84,10 @@ class DomainRequest(Lossy, kw_only=True):
 
     `stop`, penalties and probabilities have the meaning (and ranges) of Chat Completions. `include_usage` tells
     whether a streamed answer in Chat Completions format ends with a usage chunk. `dropped` collects what a target
-    format could not carry.
+    format could not carry; with `strict_translation` anything in it refuses the request.
+
+    `native_only` names fields that no other format than the client's own can honour, and that must not be left out
+    either (`previous_response_id`): a backend of another format refuses the request.
     """
 
     model: str
@@ -109,6 +114,8 @@ class DomainRequest(Lossy, kw_only=True):
     user: str | None = None
     metadata: dict[str, Any] | None = None
     source_format: str | None = None
+    native_only: list[str] = []
+    strict_translation: bool = False
     extras: Extras = {}
 
     def with_model(self, model: str) -> DomainRequest:

@@ -35,15 +35,19 @@ class Usage(DomainModel):
             cache_read_tokens=_larger(self.cache_read_tokens, later.cache_read_tokens),
             cache_write_tokens=_larger(self.cache_write_tokens, later.cache_write_tokens),
             reasoning_tokens=_larger(self.reasoning_tokens, later.reasoning_tokens),
-            extras={
-                name: {**self.extras.get(name, {}), **later.extras.get(name, {})}
-                for name in {**self.extras, **later.extras}
-            },
+            extras=_joined(self.extras, later.extras) if later.extras else self.extras,
         )
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
-    return max((n for n in (one, other) if n is not None), default=None)
+    """Some providers report on every event of a stream, so this must be quick."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
+
+
+def _joined(extras: Extras, later: Extras) -> Extras:
+    return {name: {**extras.get(name, {}), **later.get(name, {})} for name in {**extras, **later}}
 
 
 class ErrorInfo(DomainModel):

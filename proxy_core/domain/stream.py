@@ -80,6 +80,14 @@ class CitationDelta(DomainModel, tag_field="type", tag="citation"):
     block: int | None = None
 
 
+class MediaDelta(DomainModel, tag_field="type", tag="media"):
+    """An image or sound that the model made, whole."""
+
+    media: MediaPart
+    choice: int = 0
+    block: int | None = None
+
+
 class NativeDelta(DomainModel, tag_field="type", tag="native"):
     """A block, or a piece of one, that only `format` understands (see `NativePart`)."""
 
@@ -89,7 +97,7 @@ class NativeDelta(DomainModel, tag_field="type", tag="native"):
     block: int | None = None
 
 
-Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | CitationDelta | NativeDelta
+Delta: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta | CitationDelta | MediaDelta | NativeDelta
 
 
 class Finish(DomainModel):
@@ -117,7 +125,10 @@ class StreamChunk(Lossy):
     """What one event of a stream says.
 
     The last chunk of every stream has `terminal` set: a stream that ends without it is reported to the client as cut.
+    In a format without a terminal event, `may_be_last` marks the chunk after which the upstream may end the stream.
     `usage` is a running total. `error` ends the stream. `dropped` names what has no place in a stream's chunks.
+    `repeats` marks a chunk that says whole blocks once more (the whole answer, if it is `terminal` too), for servers
+    that sent no pieces of them: encoders leave out what they have been told before.
     `slice` is the text that this chunk was read from, or that still waits for its other half: the host puts halves
     together.
     """
@@ -130,6 +141,8 @@ class StreamChunk(Lossy):
     usage: Usage | None = None
     error: ErrorInfo | None = None
     terminal: bool = False
+    may_be_last: bool = False
+    repeats: bool = False
     extras: Extras = {}
     slice: SseSlice | None = None
 
@@ -144,13 +157,8 @@ def as_chunk(response: DomainResponse) -> StreamChunk:
         finish=[_finish(choice) for choice in response.choices],
         usage=response.usage,
         terminal=True,
-        dropped=["content.media"] if any(map(_has_media, response.choices)) else [],
         extras=response.extras,
     )
-
-
-def _has_media(choice: Choice) -> bool:
-    return any(isinstance(part, MediaPart) for part in choice.content)
 
 
 def _finish(choice: Choice) -> Finish:
@@ -164,13 +172,15 @@ def _finish(choice: Choice) -> Finish:
 
 
 def _choice_deltas(choice: Choice) -> list[Delta]:
-    deltas = [delta for position, part in enumerate(choice.content) for delta in _deltas(part, position, choice.index)]
+    parts = enumerate(choice.content)
+    deltas = [delta for position, part in parts for delta in deltas_of(part, position, choice.index)]
     if choice.logprobs is None:
         return deltas
     return [TextDelta(text="", choice=choice.index, logprobs=choice.logprobs), *deltas]
 
 
-def _deltas(part: Part, position: int, choice: int) -> list[Delta]:
+def deltas_of(part: Part, position: int, choice: int = 0) -> list[Delta]:
+    """A whole part as deltas of the block at `position`."""
     match part:
         case TextPart():
             citations = [CitationDelta(citation=found, choice=choice, block=position) for found in part.citations]
@@ -184,6 +194,8 @@ def _deltas(part: Part, position: int, choice: int) -> list[Delta]:
         case ToolCallPart():
             same = {name: getattr(part, name) for name in ("id", "name", "arguments", "kind", "extras")}
             return [ToolCallDelta(**same, choice=choice, index=position)]
+        case MediaPart():
+            return [MediaDelta(media=part, choice=choice, block=position)]
         case NativePart():
             return [NativeDelta(format=part.format, data=part.data, choice=choice, block=position)]
         case _:

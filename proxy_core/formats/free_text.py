@@ -1,11 +1,13 @@
 """Free-text (`custom`) tools at an upstream that has none.
 
-Their input travels as the JSON object `{"input": "..."}`; a client that offered such a tool gets its text back.
+Their input travels as the JSON object `{"input": "..."}`, in the tool's definition and in the calls of the history; a
+client that offered such a tool gets its text back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +15,31 @@ from proxy_core.domain.content import ToolCallPart
 from proxy_core.domain.response import DomainResponse
 from proxy_core.domain.stream import Delta, StreamChunk, ToolCallDelta
 from proxy_core.formats import wire_json
+
+#: The parameters of a function that stands for a free-text tool.
+WRAPPING_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+}
+
+
+def arguments_object(part: ToolCallPart) -> dict[str, Any]:
+    """A call's arguments as an object. What is none (free text, another JSON value, JSON that was cut off or nests too
+    deeply) is wrapped as `{"input": text}`, so that nothing the model wrote is lost."""
+    if part.kind == "function" and not part.arguments.strip():
+        return {}
+    arguments = _loads_or_none(part.arguments) if part.kind == "function" else None
+    return arguments if isinstance(arguments, dict) else {"input": part.arguments}
+
+
+def _loads_or_none(text: str) -> object:
+    if wire_json.deeper_than(text.encode("utf-8", "surrogatepass")):
+        return None
+    try:
+        return wire_json.loads(text)
+    except ValueError:
+        return None
 
 
 def unwrapped(arguments: str) -> str:

@@ -5,7 +5,10 @@
 name                           what was left out, or had to change
 =============================  =======================================================================================
 a field of the request         by the client's own word: `seed`, `top_k`, `stop` or `stop_sequences`, `store`
-a field inside it              by its own word alone: `cache_control`, `detail`, `file_id`, `name`
+a field inside it              by its own word alone: `cache_control`, `detail`, `name`, `title` of a document
+`text.FIELD`                   a setting of the output (`generationConfig.FIELD` at Gemini) that only it has
+`message.FIELD`                what only Responses knows of a message: `message.phase`
+`additionalProperties`         a schema's object of any keys: the target's objects are closed
 `reasoning`                    the text of thinking, or how much to think
 `reasoning.FIELD`              a setting of thinking that only the client's provider has
 `signature`                    opaque state (signed or encrypted reasoning) that another provider issued
@@ -33,18 +36,48 @@ a header: `record_dropped` sees to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import NativePart, ReasoningPart
-from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.stream import NativeDelta, ReasoningDelta
 
 #: What clients call the domain's fields, where that is another word.
-_CLIENT_WORDS = {"anthropic": {"stop": "stop_sequences"}}
+_CLIENT_WORDS: dict[str, dict[str, str]] = {
+    "anthropic": {
+        "filename": "title",
+        "parallel_tool_calls": "disable_parallel_tool_use",
+        "response_format": "output_config.format",
+        "stop": "stop_sequences",
+        "user": "user_id",
+    },
+    "gemini": {
+        "dimensions": "outputDimensionality",
+        "frequency_penalty": "frequencyPenalty",
+        "logprobs": "responseLogprobs",
+        "max_tokens": "maxOutputTokens",
+        "metadata": "labels",
+        "n": "candidateCount",
+        "presence_penalty": "presencePenalty",
+        "response_format": "responseMimeType",
+        "stop": "stopSequences",
+        "task": "taskType",
+        "top_k": "topK",
+        "top_logprobs": "logprobs",
+        "top_p": "topP",
+    },
+    "openai-responses": {"max_tokens": "max_output_tokens", "response_format": "text.format"},
+}
 
 
-def client_word(request: DomainRequest, field: str) -> str:
-    """What the client that sent `request` calls a field of the domain."""
-    return _CLIENT_WORDS.get(request.source_format or "", {}).get(field, field)
+def client_word(name: str, source_format: str | None) -> str:
+    """What the client that sent the request calls a field of the domain."""
+    return _CLIENT_WORDS.get(source_format or "", {}).get(name, name)
+
+
+def in_client_words(names: Iterable[str], source_format: str | None) -> list[str]:
+    """The same for many."""
+    return [client_word(name, source_format) for name in names]
 
 
 def of_reasoning(part: ReasoningPart | ReasoningDelta) -> list[str]:
@@ -60,5 +93,5 @@ def of_native(part: NativePart | NativeDelta) -> list[str]:
 
 
 def of_foreign(extras: Extras, own: str) -> list[str]:
-    """The fields that only formats other than `own` know."""
-    return [field for name, fields in extras.items() if name != own for field in fields]
+    """The fields that only formats other than `own` know, without the notes to themselves."""
+    return [field for name, fields in extras.items() if name != own for field in fields if field[:1] != "_"]

@@ -11,11 +11,11 @@ import re
 import msgspec
 
 from proxy_core.domain.response import ErrorInfo, Usage
-from proxy_core.domain.stream import StreamChunk
 from proxy_core.errors import BackendError, InvalidRequestError
 from proxy_core.formats import wire_json
 from proxy_core.formats.base import WireFormat
-from proxy_core.formats.sse import BLANK_LINE, WholeEvents, parse_event
+from proxy_core.formats.choices import Choices
+from proxy_core.formats.sse import BLANK_LINE, Event, WholeEvents, parse_event
 
 _BOM = b"\xef\xbb\xbf"
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -108,13 +108,20 @@ class LosslessStream:
     def __init__(self, wire_format: WireFormat) -> None:
         self._format = wire_format
         self._events = WholeEvents()
+        self._choices = Choices()
         self.usage: Usage | None = None
         self.error: ErrorInfo | None = None
         self.terminal = False
+        #: Whether the upstream may end the stream here, in a format without an event that does.
+        self.may_end = False
+        #: What was passed on last.
+        self.last = b""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events so far, as they came; what follows the end of the stream is discarded."""
-        return self._observe(self._events.feed(data))
+        whole = self._observe(self._events.feed(data))
+        self.last = whole or self.last
+        return whole
 
     def flush(self) -> bytes:
         """The last event of a stream that ended without its blank line, completed; a torn event is discarded."""
@@ -122,26 +129,28 @@ class LosslessStream:
         if not tail.strip(b"\r\n"):
             return tail
         try:
-            seen = self._observe(tail + b"\n\n")
+            self.note(parse_event(tail.removeprefix(_BOM)))
         except BackendError:
+            self.may_end = False  # not in the middle of an event
             return b""
-        return seen if self.terminal else b""
+        return tail + b"\n\n" if self.terminal or self.may_end or self.error else b""
+
+    def has_ended(self) -> bool:
+        """Whether nothing more belongs to the stream."""
+        return self.terminal or (self.error is not None and self._format.error_is_last)
 
     def _observe(self, whole: bytes) -> bytes:
-        if self._has_ended():
+        if self.has_ended():
             return b""
         position = 0
-        while (marked := self._next_mark(whole, position)) >= 0:
+        while (marked := self.next_mark(whole, position)) >= 0:
             start, position = _event_around(whole, marked, position)
-            self._note(self._format.decode_event(parse_event(whole[start:position].removeprefix(_BOM))))
-            if self._has_ended():
+            self.note(parse_event(whole[start:position].removeprefix(_BOM)))
+            if self.has_ended():
                 return _whole_line_end(whole[:position])
         return whole
 
-    def _has_ended(self) -> bool:
-        return self.terminal or self.error is not None
-
-    def _next_mark(self, data: bytes, start: int) -> int:
+    def next_mark(self, data: bytes, start: int = 0) -> int:
         """Where the next mark stands; -1 when there is none. A handful of `find`s, whatever the number of events."""
         first = -1
         for mark in self._format.stream_marks:
@@ -150,13 +159,17 @@ class LosslessStream:
                 first = found
         return first
 
-    def _note(self, chunk: StreamChunk | None) -> None:
+    def note(self, event: Event) -> None:
+        """Take notice of what an event says of the stream."""
+        chunk = self._format.decode_event(event)
         if chunk is None:
             return
         if chunk.usage is not None:
             self.usage = chunk.usage if self.usage is None else self.usage.merge(chunk.usage)
         self.error = self.error or chunk.error
         self.terminal = self.terminal or chunk.terminal
+        self._choices.note(chunk)
+        self.may_end = self._choices.all_ended()
 
 
 def _event_around(whole: bytes, marked: int, earliest: int) -> tuple[int, int]:

@@ -47,7 +47,8 @@ def _parse_lines(lines: list[bytes]) -> Event:
     return Event(name, b"\n".join(data) if data else None)
 
 
-def _check_event_size(size: int, limit: int) -> None:
+def check_event_size(size: int, limit: int = MAX_EVENT_BYTES) -> None:
+    """Raises `BackendError` for an event, or what has come of one, that is longer than the limit."""
     if size > limit:
         raise BackendError(f"one stream event is longer than {limit} bytes", code="event_too_large")
 
@@ -104,7 +105,7 @@ class EventSplitter:
             start = match.end()
         if start:
             del self._buffer[:start]
-        _check_event_size(len(self._buffer), self._max)
+        check_event_size(len(self._buffer), self._max)
         self._scanned = max(0, len(self._buffer) - 3)
         return blocks
 
@@ -132,7 +133,7 @@ class WholeEvents:
         end = self._last_blank_line()
         whole = bytes(self._buffer[:end])
         del self._buffer[:end]
-        _check_event_size(len(self._buffer), self._max)
+        check_event_size(len(self._buffer), self._max)
         self._scanned = max(0, len(self._buffer) - 3)
         return whole
 

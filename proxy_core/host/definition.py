@@ -65,6 +65,7 @@ class BackendPluginDefinition:
       None takes any options unchecked.
     - `formats`: wire formats the connector brings along.
     - `api_key_env`: the environment variable where this provider's users keep their key.
+    - `enabled_by_key`: serve without any configuration when that key is set.
     - `enabled_by_default`: serve without any configuration even though no key is set.
     - `post_build_hook`: called with each backend after it is built, before `initialize`.
     """
@@ -78,6 +79,7 @@ class BackendPluginDefinition:
     formats: tuple[WireFormat, ...] = ()
     docs_url: str | None = None
     api_key_env: str | None = None
+    enabled_by_key: bool = True
     enabled_by_default: bool = False
     post_build_hook: Callable[[LLMBackend], None] | None = None
 

@@ -19,6 +19,7 @@ import pluggy
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import Usage
 from proxy_core.errors import LLMProxyError, PluginError
+from proxy_core.formats.base import Operation
 from proxy_core.host.discovery import (
     HOOKS_GROUP,
     NOT_ALLOWED,
@@ -39,7 +40,8 @@ Outcome = Literal["complete", "interrupted", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """A request as it came. `model` is what the client asked for; `headers` hold no credentials."""
+    """A request as it came. `model` is what the client asked for; `headers` hold no credentials. `operation` is `chat`,
+    `count_tokens` or `embed`; the last has no `request` to look at."""
 
     request_id: str
     client_format: str
@@ -47,6 +49,7 @@ class RequestContext:
     stream: bool
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     decode: Callable[[], DomainRequest] | None = field(default=None, repr=False)
+    operation: Operation = "chat"
 
     @property
     def request(self) -> DomainRequest:

@@ -42,8 +42,10 @@ class ConfiguredBackend:
         backend: LLMBackend,
         options: dict[str, Any],
         budget: float,
+        strict_translation: bool = False,
     ) -> None:
         self.name = name
+        self.strict_translation = strict_translation
         self.definition = definition
         self.backend = backend
         self.ready = False
@@ -174,7 +176,7 @@ def enabled_backends(
     without any of these, the connectors that need no key."""
     if config.backends:
         return {name: backend for name, backend in config.backends.items() if backend.enabled}
-    keyed = [name for name, definition in definitions.items() if definition.key_from(env)]
+    keyed = [name for name, definition in definitions.items() if definition.enabled_by_key and definition.key_from(env)]
     keyless = [name for name, definition in definitions.items() if definition.enabled_by_default]
     return {name: BackendConfig(type=name) for name in keyed or keyless}
 
@@ -196,7 +198,9 @@ def build_registry(
         definition = _definition_for(name, stanza.type or name, config, findings)
         options = backend_options(name, stanza, definition, config, env)
         backend = _build(definition, engine, config, translation)
-        built[name] = ConfiguredBackend(name, definition, backend, options, config.timeouts.initialize)
+        built[name] = ConfiguredBackend(
+            name, definition, backend, options, config.timeouts.initialize, stanza.strict_translation
+        )
     return Registry(built, findings)
 
 

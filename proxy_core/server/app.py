@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
@@ -17,10 +17,11 @@ from proxy_core.host.discovery import discover_for
 from proxy_core.host.hooks import Hooks
 from proxy_core.host.registry import build_registry
 from proxy_core.logs import configure_logging
-from proxy_core.server.catalog import HealthEndpoint, ModelsEndpoint, ReadyEndpoint
-from proxy_core.server.endpoint import ChatEndpoint
+from proxy_core.server.catalog import HealthEndpoint, ModelsEndpoint, ProbeEndpoint, ReadyEndpoint
+from proxy_core.server.endpoint import ClientEndpoint
 from proxy_core.server.guard import Guard
-from proxy_core.server.protocols import Protocols
+from proxy_core.server.metrics import Metrics, MetricsEndpoint
+from proxy_core.server.protocols import Protocols, Row
 from proxy_core.server.request_log import RequestLog
 from proxy_core.translation import TranslationService
 from proxy_core.upstream.client import Engine
@@ -38,16 +39,16 @@ class Application:
         self._translation = TranslationService()
         self._hooks = Hooks(_report_hook_failure)
         self._hooks.register(RequestLog(), "request log")
+        self._metrics = Metrics()
+        self._hooks.register(self._metrics, "metrics")
         self.findings = [*self._hooks.load_installed(config.plugins.allow), *discover_for(config)]
         self._registry = build_registry(config, self.findings, self._engine, self._translation)
         protocols = Protocols(self._translation)
-        chat = {
-            path: ChatEndpoint(wire_format, lambda: self.gateway, config.server)
-            for path, wire_format in protocols.by_path.items()
-        }
-        routes = self._routes(chat, ModelsEndpoint(lambda: self.gateway, protocols))
+        exact = {path: self._endpoint(row) for path, row in protocols.exact.items()}
+        with_model = [(row, self._endpoint(row)) for row in protocols.with_model]
+        routes = self._routes(exact, ModelsEndpoint(lambda: self.gateway, protocols))
         router = Router(routes, redirect_slashes=False, default=_not_found, lifespan=self._lifespan)
-        self.app: ASGIApp = Guard(_chat_first(chat, router), config, protocols)
+        self.app: ASGIApp = Guard(_posts_first(exact, with_model, router), config, protocols)
 
     @property
     def gateway(self) -> Gateway:
@@ -55,12 +56,20 @@ class Application:
         assert self._gateway is not None
         return self._gateway
 
-    def _routes(self, chat: Mapping[str, ASGIApp], models: ASGIApp) -> list[Route]:
+    def _endpoint(self, row: Row) -> ASGIApp:
+        return ClientEndpoint(row, lambda: self.gateway, self.config.server)
+
+    def _routes(self, endpoints: Mapping[str, ASGIApp], models: ASGIApp) -> list[Route]:
         return [
-            *(_Route(path, endpoint, methods=["POST"]) for path, endpoint in chat.items()),
-            _Route("/v1/models", models, methods=["GET"]),
-            _Route("/v1/models/{model:path}", models, methods=["GET"]),
+            *(_Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
+            *(
+                _Route(path, models, methods=["GET"])
+                for version in ("v1", "v1beta")
+                for path in (f"/{version}/models", f"/{version}/models/{{model:path}}")
+            ),
+            _Route("/", ProbeEndpoint(), methods=["HEAD"]),
             _Route("/healthz", HealthEndpoint(), methods=["GET"]),
+            _Route("/metrics", MetricsEndpoint(self._metrics), methods=["GET"]),
             _Route("/readyz", ReadyEndpoint(lambda: self.gateway), methods=["GET"]),
         ]
 
@@ -79,12 +88,16 @@ class Application:
             await self._engine.aclose()
 
 
-def _chat_first(chat: Mapping[str, ASGIApp], others: ASGIApp) -> ASGIApp:
-    """Chat requests, by far the most, without the router's search; all else through it."""
+def _posts_first(exact: Mapping[str, ASGIApp], with_model: Sequence[tuple[Row, ASGIApp]], others: ASGIApp) -> ASGIApp:
+    """The formats' routes, by far the most asked for, without the router's search; all else through it."""
+
+    def endpoint_of(path: str) -> ASGIApp:
+        known = exact.get(path)
+        return known or next((endpoint for row, endpoint in with_model if row.matches(path)), others)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        known = chat.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        await (known or others)(scope, receive, send)
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        await (endpoint_of(scope["path"]) if is_post else others)(scope, receive, send)
 
     return dispatch
 
@@ -110,7 +123,7 @@ class _Route(Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in (self.methods or ()):
             allowed = " and ".join(sorted(self.methods or ()))
-            raise LLMProxyError(f"{self.path} takes {allowed}", "method_not_allowed", status_code=405)
+            raise LLMProxyError(f"{scope['path']} takes {allowed}", "method_not_allowed", status_code=405)
         await self.app(scope, receive, send)
 
 

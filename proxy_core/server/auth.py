@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from proxy_core.errors import AuthenticationError, PermissionDeniedError
 
@@ -39,17 +39,28 @@ class KeyCheck:
     def __init__(self, keys: Iterable[str]) -> None:
         self._digests = [_digest(key.encode()) for key in keys]
 
-    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
-        """Raises `AuthenticationError` unless a known key is there."""
+    def check(self, headers: Mapping[str, str], peer: str | None) -> str:
+        """What tells this client's key apart from others; raises `AuthenticationError` unless a known key is there."""
         presented = _presented_key(headers)
         if not presented:
             raise AuthenticationError(
-                "no API key; send one as `Authorization: Bearer …` or `x-api-key`", "missing_api_key"
+                "no API key; send one as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`", "missing_api_key"
             )
-        digest = _digest(presented.encode("latin-1"))
+        digest = _digest(presented.encode("latin-1", "replace"))
         matches = [hmac.compare_digest(digest, known) for known in self._digests]  # all of them: no early way out
         if not any(matches):
             raise AuthenticationError("this API key is not known here", "invalid_api_key")
+        return digest.hex()
+
+
+def with_key_of_query(headers: dict[str, str], query: bytes) -> dict[str, str]:
+    """The headers, with a key that came as `?key=` in the place where others send theirs.
+
+    https://ai.google.dev/gemini-api/docs/api-key (2026-11)"""
+    if b"key=" not in query or any(name in headers for name in KEY_HEADERS):
+        return headers
+    keys = [value for name, value in parse_qsl(query.decode("latin-1")) if name == "key"]
+    return {**headers, "x-goog-api-key": keys[-1]} if keys else headers
 
 
 def _digest(key: bytes) -> bytes:
@@ -67,8 +78,9 @@ def _presented_key(headers: Mapping[str, str]) -> str:
 class LoopbackCheck:
     """Admits requests from this machine, to a loopback host name, that no foreign web page made."""
 
-    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
-        """Raises `PermissionDeniedError` for a foreign peer, Host or Origin. `peer` is None on a Unix socket."""
+    def check(self, headers: Mapping[str, str], peer: str | None) -> str:
+        """Nothing, for here all are one client; raises `PermissionDeniedError` for a foreign peer, Host or Origin.
+        `peer` is None on a Unix socket."""
         if peer is not None and not is_loopback(peer):
             raise PermissionDeniedError("only this machine is served without keys; configure auth.keys", "foreign_peer")
         host = headers.get("host", "")
@@ -81,6 +93,7 @@ class LoopbackCheck:
             raise PermissionDeniedError(
                 f"origin {origin!r} is not served without keys; configure auth.keys", "foreign_origin"
             )
+        return ""
 
 
 def _origin_name(origin: str) -> str:
@@ -97,5 +110,6 @@ def _host_name(host: str) -> str:
 class OpenCheck:
     """Admits everybody: the operator said so."""
 
-    def check(self, headers: Mapping[str, str], peer: str | None) -> None:
+    def check(self, headers: Mapping[str, str], peer: str | None) -> str:
         """Admits."""
+        return ""

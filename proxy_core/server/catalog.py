@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Receive, Scope, Send
 
@@ -30,7 +30,7 @@ def _card(name: str, gateway: Gateway) -> ModelCard | None:
 
 
 class ModelsEndpoint:
-    """`GET /v1/models` and `GET /v1/models/{id}`, in the client's format."""
+    """`GET /v1/models` and `GET /v1/models/{id}`, in the client's format; the same under `/v1beta`."""
 
     def __init__(self, gateway: Callable[[], Gateway], protocols: Protocols) -> None:
         self._gateway = gateway
@@ -41,8 +41,11 @@ class ModelsEndpoint:
         gateway.registry.refresh()
         wire_format = self._protocols.format_of(scope["path"], scope["llm_proxy.headers"])
         wanted = scope["path_params"].get("model")
-        cards = model_cards(gateway)
-        body = wire_format.encode_models(cards) if wanted is None else wire_format.encode_model(_find(wanted, gateway))
+        if wanted is None:
+            query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+            body = wire_format.encode_models(model_cards(gateway), query)
+        else:
+            body = wire_format.encode_model(_find(wanted, gateway))
         await send_json(send, 200, wire_json.dumps(body), [])
 
 
@@ -52,6 +55,13 @@ def _find(wanted: str, gateway: Gateway) -> ModelCard:
     if name not in gateway.router.names() and target.model not in gateway.registry.backends[target.backend].models:
         raise ModelNotFoundError(f"backend {target.backend!r} lists no model {target.model!r}")
     return ModelCard(name, target.backend)
+
+
+class ProbeEndpoint:
+    """`HEAD /`: some agents look whether anybody is there before they begin."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_json(send, 200, b"", [])
 
 
 class HealthEndpoint:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from proxy_core.config import AppConfig
 from proxy_core.errors import ClientDisconnectedError, InvalidRequestError, LLMProxyError, LoopDetectedError
 from proxy_core.formats.base import RenderOptions
-from proxy_core.server.auth import OPEN_PATHS, KeyCheck, LoopbackCheck, OpenCheck
+from proxy_core.server.auth import OPEN_PATHS, KeyCheck, LoopbackCheck, OpenCheck, with_key_of_query
 from proxy_core.server.limits import CONTROL_CHARACTER, check_headers
 from proxy_core.server.protocols import REQUEST_ID_HEADER, Protocols
 from proxy_core.server.responses import send_error
@@ -33,7 +33,8 @@ def access_check(config: AppConfig) -> KeyCheck | LoopbackCheck | OpenCheck:
 class Guard:
     """An ASGI wrapper: admits a request or answers it with an error in the client's format.
 
-    Leaves `llm_proxy.headers` and `llm_proxy.request_id` in the scope; every response carries the request id.
+    Leaves `llm_proxy.headers`, `llm_proxy.client` and `llm_proxy.request_id` in the scope; every response carries the
+    request id.
     """
 
     def __init__(self, app: ASGIApp, config: AppConfig, protocols: Protocols) -> None:
@@ -62,7 +63,7 @@ class Guard:
         """True, or an error; False for strangers at an open address."""
         peer = scope.get("client")
         try:
-            self._access.check(headers, peer[0] if peer else None)
+            scope["llm_proxy.client"] = self._access.check(headers, peer[0] if peer else None)
         except LLMProxyError:
             if scope["path"] not in OPEN_PATHS:
                 raise
@@ -83,8 +84,8 @@ class Guard:
         return [(name, value) for name in names]
 
     def headers_of(self, scope: Scope) -> dict[str, str]:
-        """The request's headers, within limits."""
-        return check_headers(scope["headers"], self._limits)
+        """The request's headers, within limits, and its key wherever that was."""
+        return with_key_of_query(check_headers(scope["headers"], self._limits), scope.get("query_string", b""))
 
 
 class _Admission:

@@ -15,6 +15,9 @@ from proxy_core.formats import wire_json
 #: What must not stand in anything that goes into a head or a URL.
 CONTROL_CHARACTER = re.compile(r"[\r\n\0]")
 
+#: Names of resources, with projects and locations in them, are a few hundred characters long.
+_LONGEST_MODEL = 1024
+
 #: Looking through a longer body would hold up everybody else; a thread does it.
 _LONG_BODY = 1024 * 1024
 
@@ -74,6 +77,11 @@ async def check_depth(body: bytes, limits: ServerConfig) -> None:
 
 
 def check_model(model: str) -> None:
-    """Refuse a model name that could break out of a line, wherever an upstream wants to see it."""
+    """Refuse a model name that could break out of a line, wherever an upstream wants to see it; and one so long that
+    looking for names like it would hold up everybody else."""
+    if len(model) > _LONGEST_MODEL:
+        raise InvalidRequestError(
+            f"model: it is longer than {_LONGEST_MODEL} characters", "bad_model", details={"param": "model"}
+        )
     if CONTROL_CHARACTER.search(model):
         raise InvalidRequestError("model: it contains a control character", "bad_model", details={"param": "model"})

@@ -14,6 +14,7 @@ from proxy_core.formats import wire_json
 from proxy_core.formats.base import RenderOptions, WireFormat
 from proxy_core.server.streaming import RawHeaders
 from proxy_core.upstream.headers import passed_on
+from proxy_core.upstream.retry_after import bounded
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 JSON = (b"content-type", b"application/json")
@@ -42,7 +43,7 @@ def error_info(error: LLMProxyError) -> ErrorInfo:
         code=error.code,
         param=error.details.get("param"),
         status=error.status_code,
-        retry_after=error.retry_after,
+        retry_after=bounded(error.retry_after),
     )
 
 
@@ -58,8 +59,8 @@ def error_body(error: LLMProxyError, wire_format: WireFormat, options: RenderOpt
 def error_headers(error: LLMProxyError, wire_format: WireFormat) -> RawHeaders:
     """What the client may learn of the upstream's headers, and when to come back."""
     headers = passed_on(error.headers, wire_format.response_headers)
-    if error.retry_after is not None:
-        headers["retry-after"] = str(math.ceil(error.retry_after))
+    if (seconds := bounded(error.retry_after)) is not None:
+        headers["retry-after"] = str(math.ceil(seconds))
     return raw_headers(headers)
 
 

@@ -7,28 +7,27 @@ from collections.abc import Callable
 
 from starlette.types import Send
 
-from proxy_core.formats.sse import KEEP_ALIVE
-
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 class ClientStream:
-    """Sends SSE to one client. The response begins with the first bytes written.
+    """Sends a stream to one client. The response begins with the first bytes written.
 
-    After `keep_alive` seconds of silence a comment is sent, so that no hop on the way takes the stream for dead; if
+    After `interval` seconds of silence `keep_alive` is sent, so that no hop on the way takes the stream for dead; if
     that happens before the first bytes, the response begins with it, and a later error can only be told inside
     the stream.
     """
 
-    def __init__(self, send: Send, headers: Callable[[], RawHeaders], keep_alive: float) -> None:
+    def __init__(self, send: Send, headers: Callable[[], RawHeaders], interval: float, keep_alive: bytes) -> None:
         self._send = send
         self._headers = headers
-        self._interval = keep_alive
+        self._interval = interval
+        self._keep_alive = keep_alive
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._writing = False
         self._comment: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(keep_alive, self._tick)
+        self._timer = self._loop.call_later(interval, self._tick)
         self.started = False
         self.ended = False
 
@@ -60,6 +59,6 @@ class ClientStream:
     def _tick(self) -> None:
         silence = self._loop.time() - self._last
         if silence >= self._interval and not self._writing:
-            self._comment = self._loop.create_task(self._write(KEEP_ALIVE))
+            self._comment = self._loop.create_task(self._write(self._keep_alive))
             silence = 0.0
         self._timer = self._loop.call_later(max(self._interval - silence, 0.01), self._tick)

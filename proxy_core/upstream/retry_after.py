@@ -16,7 +16,12 @@ def parse_retry_after(value: str | None, now: float | None = None) -> float | No
     seconds = _number(value)
     if seconds is None:
         seconds = _seconds_until(value, time.time() if now is None else now)
-    return None if seconds is None else min(max(seconds, 0.0), MAX_SECONDS)
+    return bounded(seconds)
+
+
+def bounded(seconds: float | None) -> float | None:
+    """The wait, within 0 and a day; None for none, and for what is no number."""
+    return None if seconds is None or seconds != seconds else min(max(seconds, 0.0), MAX_SECONDS)
 
 
 def _number(value: str) -> float | None:
