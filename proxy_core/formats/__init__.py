@@ -14,6 +14,8 @@ CHAT_COMPLETIONS = "openai"
 def builtin_formats() -> list[WireFormat]:
     """The formats the core itself speaks, the default dialect first."""
     from proxy_core.formats.anthropic import AnthropicFormat
+    from proxy_core.formats.gemini import GeminiFormat
     from proxy_core.formats.openai import OpenAIFormat
+    from proxy_core.formats.openai_responses import OpenAIResponsesFormat
 
-    return [OpenAIFormat(), AnthropicFormat()]
+    return [OpenAIFormat(), OpenAIResponsesFormat(), AnthropicFormat(), GeminiFormat()]
