@@ -45,6 +45,7 @@ from proxy_core.domain.stream import (
     ToolCallDelta,
 )
 from proxy_core.errors import BackendError, InvalidRequestError
+from proxy_core.formats import opaque
 from proxy_core.formats.anthropic import AnthropicFormat
 from proxy_core.formats.anthropic.request_encode import DEFAULT_MAX_TOKENS
 from proxy_core.formats.base import ModelCard, RenderOptions
@@ -349,9 +350,7 @@ def test_a_request_is_decoded_into_domain_parts() -> None:
     assert (pdf.kind, pdf.filename) == ("file", "a.pdf")
     assert isinstance(found, TextPart)
     assert found.text == "t\ns\nc"
-    assert request.reasoning == ReasoningSettings(
-        mode="adaptive", effort="xhigh", extras={"anthropic": {"display": "summarized"}}
-    )
+    assert request.reasoning == ReasoningSettings(mode="adaptive", effort="xhigh", visible=True)
     assert request.parallel_tool_calls is False
     assert request.user == "u"
     assert [tool.kind for tool in request.tools] == ["function", "native"]
@@ -660,7 +659,66 @@ def test_a_forced_tool_call_goes_before_thinking() -> None:
 def test_a_schema_becomes_an_output_format() -> None:
     wanted = ResponseFormat(type="json_schema", name="n", schema=WEATHER_SCHEMA, strict=True)
     body = FORMAT.encode_request(ask(response_format=wanted))
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": WEATHER_SCHEMA}}
+    closed = {**WEATHER_SCHEMA, "additionalProperties": False}
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": closed}}
+
+
+def test_a_schema_is_put_into_what_anthropic_takes_of_json_schema() -> None:
+    inner = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "description": "How many."}}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "any": {"oneOf": [inner, {"$ref": "#/$defs/word"}]},
+            "list": {"type": "array", "items": inner, "minItems": 2},
+        },
+        "$defs": {"word": {"type": "string", "maxLength": 9, "format": "word"}},
+    }
+    request = ask(response_format=ResponseFormat(type="json_schema", schema=schema))
+    written = FORMAT.encode_request(request)["output_config"]["format"]["schema"]
+    closed = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "description": "How many.\n\n{minimum: 1}"}},
+        "additionalProperties": False,
+    }
+    assert written == {
+        "type": "object",
+        "properties": {
+            "any": {"anyOf": [closed, {"$ref": "#/$defs/word"}]},
+            "list": {"type": "array", "items": closed, "description": "{minItems: 2}"},
+        },
+        "$defs": {"word": {"type": "string", "description": "{maxLength: 9, format: word}"}},
+        "additionalProperties": False,
+    }
+    assert request.dropped == []
+
+
+def test_a_conversation_that_anthropic_holds_is_nobody_elses() -> None:
+    """The SDK's tool runner then sends it whole."""
+    thread = {"type": "continue", "previous_message_id": "msg_1"}
+    body = {"model": "m", "max_tokens": 9, "thread": thread, "messages": [{"role": "user", "content": "And?"}]}
+    request = FORMAT.decode_request(body)
+    assert request.native_only == ["thread"]
+    assert FORMAT.encode_request(request)["thread"] == thread
+    told = FORMAT.encode_error(ErrorInfo(message="no", param="thread", status=400), OPTIONS)
+    assert told["error"]["details"] == {"error_code": "thread_unsupported_request", "unsupported": []}
+    ErrorResponse.model_validate(told)
+
+
+def test_an_object_of_any_keys_cannot_be_asked_for() -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    request = ask(response_format=ResponseFormat(type="json_schema", schema=schema))
+    FORMAT.encode_request(request)
+    assert request.dropped == ["additionalProperties"]
+
+
+def test_the_type_that_every_tool_has_is_no_loss() -> None:
+    tool = {"type": "custom", "name": "f", "input_schema": {"type": "object"}, "eager_input_streaming": True}
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], "tools": [tool]}
+    request = FORMAT.decode_request(body)
+    assert FORMAT.encode_request(request)["tools"] == [tool]
+    chat = OpenAIFormat().encode_request(request)
+    assert chat["tools"] == [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    assert request.dropped == ["eager_input_streaming"]
 
 
 def test_custom_tools_are_wrapped_as_one_string() -> None:
@@ -765,8 +823,12 @@ def test_a_foreign_answer_is_a_valid_message() -> None:
     )
     encoded = FORMAT.encode_response(response, OPTIONS)
     SdkMessage.model_validate(encoded)
-    thinking, text, refusal, call = encoded["content"]
-    assert thinking == {"type": "thinking", "thinking": "t", "signature": ""}
+    thinking, redacted, text, refusal, call = encoded["content"]
+    assert (thinking["type"], thinking["thinking"], redacted["type"]) == ("thinking", "t", "redacted_thinking")
+    assert [*opaque.unseal(thinking["signature"]), *opaque.unseal(redacted["data"])] == [
+        ReasoningPart(signature="foreign", origin="gemini"),
+        ReasoningPart(data="secret", origin="openai-responses"),
+    ]
     assert [(raw["url"], raw["encrypted_index"]) for raw in text["citations"]] == [("https://e.org", "")]
     assert refusal == {"type": "text", "text": "I will not."}
     assert call["id"].startswith("toolu_")
@@ -853,10 +915,32 @@ def test_error_types_follow_the_status(status: int | None, kind: str) -> None:
 
 
 def test_models_are_listed_as_the_sdk_expects() -> None:
-    page = FORMAT.encode_models([ModelCard(id="a", backend="b"), ModelCard(id="c", backend="b")])
+    page = FORMAT.encode_models([ModelCard(id="a", backend="b"), ModelCard(id="c", backend="b")], {})
     assert [ModelInfo.model_validate(row).id for row in page["data"]] == ["a", "c"]
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("a", "c", False)
-    assert FORMAT.encode_models([])["first_id"] is None
+    assert FORMAT.encode_models([], {})["first_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "ids", "more"),
+    [
+        ({"limit": "2"}, "ab", True),
+        ({"limit": "2", "after_id": "b"}, "cd", True),
+        ({"limit": "2", "after_id": "d"}, "e", False),
+        ({"limit": "2", "before_id": "d"}, "bc", True),
+        ({"limit": "5", "before_id": "c"}, "ab", False),
+    ],
+)
+def test_models_come_in_pages(query: dict[str, str], ids: str, more: bool) -> None:
+    page = FORMAT.encode_models([ModelCard(id=name, backend="b") for name in "abcde"], query)
+    assert ("".join(row["id"] for row in page["data"]), page["has_more"]) == (ids, more)
+    assert (page["first_id"], page["last_id"]) == (ids[0], ids[-1])
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "x"), ("after_id", "z"), ("before_id", "")])
+def test_a_page_that_is_not_there_is_the_clients_mistake(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequestError, match=name):
+        FORMAT.encode_models([ModelCard(id="a", backend="b")], {name: value})
 
 
 # streams
@@ -963,7 +1047,7 @@ def test_missing_tool_ids_are_minted_and_free_text_is_wrapped() -> None:
     assert call["input"] == {"input": '*** "Begin\n'}
 
 
-def test_reasoning_keeps_its_signature_only_when_it_is_anthropics() -> None:
+def test_anthropics_signatures_stay_and_others_are_sealed() -> None:
     data = stream(
         ReasoningDelta(text="a"),
         ReasoningDelta(signature="s", origin="anthropic"),
@@ -973,11 +1057,16 @@ def test_reasoning_keeps_its_signature_only_when_it_is_anthropics() -> None:
         ReasoningDelta(data="foreign", origin="openai-responses"),
         TextDelta(text="x"),
     )
+    gemini, responses = (
+        opaque.seal(ReasoningPart(signature="foreign", origin="gemini")),
+        opaque.seal(ReasoningPart(data="foreign", origin="openai-responses")),
+    )
     assert accumulate(data)["content"] == [
         {"type": "thinking", "thinking": "a", "signature": "s"},
         {"type": "thinking", "thinking": "", "signature": "empty text"},
         {"type": "redacted_thinking", "data": "d"},
-        {"type": "thinking", "thinking": "b", "signature": ""},
+        {"type": "thinking", "thinking": "b", "signature": gemini},
+        {"type": "redacted_thinking", "data": responses},
         {"type": "text", "text": "x"},
     ]
 

@@ -24,8 +24,10 @@ from proxy_core.formats.anthropic import AnthropicFormat
 from proxy_core.formats.base import RenderOptions, StreamEncoder, WireFormat
 from proxy_core.formats.openai import Dialect, OpenAIFormat
 from proxy_core.formats.sse import EventSplitter, parse_event
+from proxy_core.translation import TranslationService
 
 CHAT, MESSAGES = OpenAIFormat(), AnthropicFormat()
+SERVICE = TranslationService()
 OPTIONS = RenderOptions(model="m")
 END = StreamChunk(finish=[Finish(reason="stop")], terminal=True)
 
@@ -219,10 +221,10 @@ def test_anthropics_state_is_named_when_it_stays_behind() -> None:
 
 def test_a_loss_bears_the_clients_own_word() -> None:
     request = ask(source=MESSAGES, stop=[*"12345"])
-    CHAT.encode_request(request)
+    SERVICE.from_domain_request(request, "openai")
     assert request.dropped == ["stop_sequences"]
     request = ask(stop=[" "])
-    MESSAGES.encode_request(request)
+    SERVICE.from_domain_request(request, "anthropic")
     assert request.dropped == ["stop"]
     settings = ReasoningSettings(mode="on", extras={"anthropic": {"display": "omitted"}})
     request = ask(source=MESSAGES, reasoning=settings)
@@ -256,7 +258,7 @@ LOGPROBS = {"content": [{"token": "a", "logprob": -1, "bytes": None, "top_logpro
         (MESSAGES, [NativePart(format="anthropic", data={"type": "compaction", "content": "x"})], {}, []),
         (MESSAGES, [TextPart(text="a", citations=[CITATION])], {}, ["citations"]),
         (MESSAGES, [TextPart(text="a", citations=[Citation(url="https://a")])], {}, []),
-        (MESSAGES, [ReasoningPart(text="hm", signature="s", origin="openai")], {}, ["signature"]),
+        (MESSAGES, [ReasoningPart(text="hm", signature="s", origin="openai")], {}, []),
         (MESSAGES, [TextPart(text="a")], {"logprobs": LOGPROBS}, ["logprobs"]),
         (MESSAGES, [MediaPart(kind="image", data="aa", media_type="image/png")], {}, ["content.media"]),
     ],

@@ -39,6 +39,7 @@ from proxy_core.domain.stream import (
     ToolCallDelta,
 )
 from proxy_core.errors import InvalidRequestError
+from proxy_core.formats.anthropic import AnthropicFormat
 from proxy_core.formats.base import RenderOptions
 from proxy_core.formats.openai import Dialect, OpenAIFormat
 from proxy_core.formats.sse import Event, EventSplitter, parse_event
@@ -381,9 +382,7 @@ def test_our_format_tags_tell_whose_reasoning_it_is() -> None:
         "index": 0,
     }
     domain = FORMAT.decode_request(conversation({"role": "assistant", "content": "a", "reasoning_details": [detail]}))
-    assert domain.messages[0].content[0] == ReasoningPart(
-        text="hm", signature="s", origin="anthropic", extras={"openai": {"format": "anthropic-claude-v1"}}
-    )
+    assert domain.messages[0].content[0] == ReasoningPart(text="hm", signature="s", origin="anthropic")
     written = FORMAT.encode_request(domain)
     assert "reasoning_details" not in written["messages"][0]
     assert domain.dropped == ["reasoning", "signature"]
@@ -550,12 +549,14 @@ def test_tool_results_come_before_the_rest_of_the_turn() -> None:
                 TextPart(text="and?"),
                 ToolResultPart(tool_call_id="a", content=[TextPart(text="no such file")], is_error=True),
                 ToolResultPart(tool_call_id="b"),
+                ToolResultPart(tool_call_id="c", content=[TextPart(text="")]),
             ],
         ),
     )
     assert encoded(request)["messages"][1:] == [
         {"role": "tool", "tool_call_id": "a", "content": "Error: no such file"},
         {"role": "tool", "tool_call_id": "b", "content": ""},
+        {"role": "tool", "tool_call_id": "c", "content": ""},
         {"role": "user", "content": "and?"},
     ]
 
@@ -571,6 +572,39 @@ def test_media_in_a_tool_result_moves_to_the_users_message() -> None:
     assert [part["type"] for part in user["content"]] == ["text", "image_url", "text"]
     assert user["content"][1]["image_url"]["url"] == f"data:image/png;base64,{PNG}"
     assert request.dropped == ["tool_result.media"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "choice"),
+    [
+        (["f", "web_search"], {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}),
+        (["web_search"], None),
+    ],
+)
+def test_a_choice_names_no_tool_that_is_not_there(allowed: list[str], choice: dict[str, Any] | None) -> None:
+    request = from_elsewhere(
+        Message(role="user", content=[TextPart(text="hi")]),
+        tools=[Tool(name="f"), Tool(name="web_search", kind="native", native_format="openai-responses", native={})],
+        tool_choice=ToolChoice(mode="auto", allowed=allowed),
+    )
+    written = encoded(request)["tool_choice"]
+    assert written == ({"type": "allowed_tools", "allowed_tools": choice} if choice else "none")
+    assert request.dropped == ["tools.web_search", "tool_choice.allowed_tools"]
+
+
+def test_text_as_the_only_modality_is_no_loss() -> None:
+    asked = FORMAT.decode_request(
+        {"model": "m", "messages": [{"role": "user", "content": "hi"}], "modalities": ["text"]}
+    )
+    assert FORMAT.encode_request(asked)["modalities"] == ["text"]
+    AnthropicFormat().encode_request(asked)
+    assert asked.dropped == []
+
+
+def test_metadata_of_other_clients_stay_behind_for_nothing_is_stored() -> None:
+    request = from_elsewhere(Message(role="user", content=[TextPart(text="hi")]), metadata={"run": "7"})
+    assert "metadata" not in encoded(request)
+    assert request.dropped == ["metadata"]
 
 
 def test_what_chat_cannot_say_is_recorded() -> None:
@@ -611,7 +645,7 @@ def test_what_chat_cannot_say_is_recorded() -> None:
         "server_tool_use",
         "tools.web_search",
         "top_k",
-        "stop_sequences",
+        "stop",
         "context_management",
     }
 
@@ -656,12 +690,12 @@ def test_an_upstream_that_wants_plain_thinking_back_gets_it() -> None:
     assert request.dropped == []
 
 
-def test_another_providers_file_is_left_out_and_recorded() -> None:
+def test_another_providers_file_cannot_be_read() -> None:
     request = from_elsewhere(
         Message(role="user", content=[MediaPart(kind="file", file_id="file_1"), TextPart(text="read it")])
     )
-    assert encoded(request)["messages"][0]["content"] == [{"type": "text", "text": "read it"}]
-    assert request.dropped == ["file_id"]
+    with pytest.raises(InvalidRequestError, match="file_id: files stored at another provider"):
+        encoded(request)
 
 
 def test_media_of_every_kind_is_written() -> None:
@@ -1153,8 +1187,10 @@ def test_content_of_other_kinds_is_recorded_not_shown() -> None:
     parts = [{"type": "reference", "ids": [1]}, {"type": "image_url", "image_url": "https://a"}]
     encoder = FORMAT.stream_encoder(OPTIONS)
     for chunk in decoded(delta({"content": parts})):
-        assert b'content":[' not in encoder.encode(chunk)
-    assert encoder.dropped == ["content.media", "reference"]
+        data = encoder.encode(chunk)
+        assert b'content":[' not in data
+    assert b'"images":[{"index":0,"type":"image_url","image_url":{"url":"https://a"}}]' in data
+    assert encoder.dropped == ["reference"]
 
 
 def test_a_whole_answer_where_a_chunk_should_be_is_read() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from proxy_core.domain.embedding import TokenCount
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
-from proxy_core.formats.anthropic import errors, models, request, request_encode, response, stream, usage
+from proxy_core.formats.anthropic import count, errors, models, request, request_encode, response, stream, usage
 from proxy_core.formats.anthropic.fields import NAME
 from proxy_core.formats.anthropic.stream_encode import MessagesStreamEncoder
 from proxy_core.formats.anthropic.text_event import decode_text_event
-from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.base import ClientRoute, ModelCard, RenderOptions, StreamEncoder, WireFormat
 
 __all__ = ["AnthropicFormat"]
 
@@ -20,10 +22,11 @@ class AnthropicFormat(WireFormat):
     """The Messages API: `POST /v1/messages`, whole and streamed."""
 
     name = NAME
-    client_paths = ("/v1/messages",)
+    client_routes = (ClientRoute("/v1/messages"), ClientRoute("/v1/messages/count_tokens", "count_tokens"))
     marker_headers = ("anthropic-version",)
     request_id_header = "request-id"
     request_headers = ("anthropic-beta", "anthropic-version")
+    request_parameters = ("beta",)
     response_headers = ("anthropic-ratelimit-",)
     #: `message_start`, `message_delta`, `message_stop` and `error` as JSON strings. Inside a text their quotes would be
     #: escaped, so no content passes for a mark.
@@ -65,5 +68,17 @@ class AnthropicFormat(WireFormat):
     def encode_model(self, card: ModelCard) -> dict[str, Any]:
         return models.encode_model(card)
 
-    def encode_models(self, cards: list[ModelCard]) -> dict[str, Any]:
-        return models.encode_models(cards)
+    def encode_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Any]:
+        return models.encode_models(cards, query)
+
+    def decode_count_request(self, body: dict[str, Any]) -> DomainRequest:
+        return count.decode_count_request(body)
+
+    def encode_count_request(self, request: DomainRequest) -> dict[str, Any]:
+        return count.encode_count_request(request)
+
+    def decode_token_count(self, body: dict[str, Any]) -> TokenCount:
+        return count.decode_token_count(body)
+
+    def encode_token_count(self, count_: TokenCount) -> dict[str, Any]:
+        return count.encode_token_count(count_)

@@ -19,7 +19,7 @@ from proxy_core.domain.content import (
     ToolCallPart,
     ToolResultPart,
 )
-from proxy_core.formats import wire_json
+from proxy_core.formats import opaque, wire_json
 from proxy_core.formats.anthropic.fields import NAME, invalid, join, leftovers, objects, optional, required
 from proxy_core.formats.fields import NOTE, Json
 
@@ -153,14 +153,24 @@ def _line(value: Any) -> str | None:
 
 
 def _thinking(block: Json, path: str) -> Part:
-    """Without a signature it is nobody's: what we made of another provider's thinking comes back so."""
+    """Without a signature it is nobody's; with a seal for one, whose it says."""
     signature = optional(block, "signature", str, path) or None
     text = optional(block, "thinking", str, path) or ""
+    if signature and opaque.is_sealed(signature):
+        return _unsealed(signature, text)
     return ReasoningPart(text=text, signature=signature, origin=NAME if signature else None)
 
 
 def _redacted_thinking(block: Json, path: str) -> Part:
-    return ReasoningPart(data=required(block, "data", str, path), origin=NAME)
+    data = required(block, "data", str, path)
+    return _unsealed(data, "") if opaque.is_sealed(data) else ReasoningPart(data=data, origin=NAME)
+
+
+def _unsealed(seal: str, text: str) -> ReasoningPart:
+    """Another provider's state, or without it the mere text where somebody has broken the seal."""
+    part = next(iter(opaque.unseal(seal)), ReasoningPart())
+    part.text = text
+    return part
 
 
 def _tool_use(block: Json, path: str) -> Part:

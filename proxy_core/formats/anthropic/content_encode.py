@@ -22,8 +22,9 @@ from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content import text_block
 from proxy_core.formats.anthropic.fields import NAME, join
 from proxy_core.formats.anthropic.media import encode_media
-from proxy_core.formats.anthropic.tools import tool_id, tool_input
+from proxy_core.formats.anthropic.tools import tool_id
 from proxy_core.formats.fields import Json
+from proxy_core.formats.free_text import arguments_object
 
 
 def encode_parts(parts: list[Part], request: DomainRequest, path: str) -> list[Json]:
@@ -84,7 +85,7 @@ def own_reasoning(part: ReasoningPart) -> Json | None:
 
 
 def _tool_call(part: ToolCallPart, _: DomainRequest, __: str) -> Json:
-    block = {"type": "tool_use", "id": tool_id(part.id), "name": part.name, "input": tool_input(part)}
+    block = {"type": "tool_use", "id": tool_id(part.id), "name": part.name, "input": arguments_object(part)}
     return {**part.extra(NAME), **block}
 
 

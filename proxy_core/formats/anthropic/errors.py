@@ -25,6 +25,12 @@ STATUS_OF_TYPE = {
 #: 503 is none of Anthropic's statuses; "temporarily overloaded" is what tells its clients to come back later.
 _TYPE_OF_STATUS = {status: name for name, status in STATUS_OF_TYPE.items()} | {503: "overloaded_error"}
 
+#: What clients act on, by the field that is refused. A conversation that Anthropic was to hold is then sent whole (the
+#: `thread` of anthropic 2.14's tool runner, 2026-11).
+_DETAILS: dict[str | None, Json] = {
+    "thread": {"error_code": "thread_unsupported_request", "unsupported": []},
+}
+
 
 def decode_error(body: Any, status: int | None) -> ErrorInfo:
     """The error that a body tells of, whatever its shape; `status` is None where none came with it."""
@@ -61,11 +67,10 @@ def _readable(body: Any, status: int | None) -> str:
 
 def encode_error(error: ErrorInfo, request_id: str | None) -> Json:
     """The error body; the same object is the data of a stream's `error` event."""
-    return {
-        "type": "error",
-        "error": {"type": _error_type(error), "message": error.message},
-        "request_id": request_id,
-    }
+    fields: Json = {"type": _error_type(error), "message": error.message}
+    if error.param in _DETAILS:
+        fields["details"] = _DETAILS[error.param]
+    return {"type": "error", "error": fields, "request_id": request_id}
 
 
 def _error_type(error: ErrorInfo) -> str:

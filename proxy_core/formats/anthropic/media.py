@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import mimetypes
 
 from proxy_core.domain.content import MediaPart
 from proxy_core.domain.request import DomainRequest
 from proxy_core.errors import InvalidRequestError
 from proxy_core.formats.anthropic.fields import NAME, invalid
 from proxy_core.formats.fields import Json
-
-#: How base64 begins, for clients that leave the media type out.
-_MAGIC = {
-    "/9j/": "image/jpeg",
-    "JVBER": "application/pdf",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "iVBORw": "image/png",
-}
+from proxy_core.formats.media_types import bare_media_type
 
 
 def encode_media(part: MediaPart, request: DomainRequest, path: str) -> Json:
@@ -57,13 +48,10 @@ def _web_address(url: str, path: str) -> str:
 
 
 def _media_type(part: MediaPart, path: str) -> str:
-    guesses = (kind for magic, kind in _MAGIC.items() if (part.data or "").startswith(magic))
-    by_name = mimetypes.guess_type(part.filename or "")[0]
-    kind = part.media_type or next(guesses, None) or by_name
+    kind = bare_media_type(part)
     if kind is None:
         raise invalid(path, "the media type is missing")
-    kind = kind.partition(";")[0].strip().lower()
-    return "image/jpeg" if kind == "image/jpg" else kind
+    return kind
 
 
 def _document(part: MediaPart, request: DomainRequest, path: str) -> Json:

@@ -65,6 +65,7 @@ def decode_request(body: Json) -> DomainRequest:
         include_usage=True,
         user=optional(optional(body, "metadata", dict) or {}, "user_id", str, "metadata"),
         source_format=NAME,
+        native_only=["thread"] if body.get("thread") is not None else [],
         extras=_extras(body),
     )
 

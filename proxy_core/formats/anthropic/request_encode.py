@@ -25,6 +25,7 @@ from proxy_core.domain.request import DomainRequest, Message
 from proxy_core.formats import losses
 from proxy_core.formats.anthropic.content_encode import encode_parts, record_foreign, simplest
 from proxy_core.formats.anthropic.fields import NAME, invalid
+from proxy_core.formats.anthropic.schema import closed_schema
 from proxy_core.formats.anthropic.thinking import encode_effort, encode_thinking, is_thinking
 from proxy_core.formats.anthropic.tools import encode_tool_choice, encode_tools
 from proxy_core.formats.fields import Json
@@ -69,7 +70,8 @@ def encode_request(request: DomainRequest) -> Json:
 
 def _refuse_impossible(request: DomainRequest) -> None:
     if request.n is not None and request.n > 1:
-        raise invalid("n", "the Messages API gives one answer per request; send n requests instead")
+        word = losses.client_word("n", request.source_format)
+        raise invalid(word, "the Messages API gives one answer per request; send n requests instead")
 
 
 def _record_losses(request: DomainRequest) -> None:
@@ -193,7 +195,7 @@ def _tools(request: DomainRequest) -> Json:
 def _stop(request: DomainRequest) -> list[str] | None:
     visible = [text for text in request.stop if text.strip()]
     if len(visible) < len(request.stop):
-        request.drop(losses.client_word(request, "stop"))
+        request.drop("stop")
     return visible or None
 
 
@@ -203,10 +205,19 @@ def _output_config(request: DomainRequest) -> Json | None:
         config["effort"] = effort
     wanted = request.response_format
     if wanted is not None and wanted.type == "json_schema" and wanted.schema is not None:
-        config["format"] = {"type": "json_schema", "schema": wanted.schema}
+        config["format"] = {"type": "json_schema", "schema": _schema(wanted.schema, request)}
     elif wanted is not None and wanted.type != "text":
         request.drop("response_format")
     return config or None
+
+
+def _schema(schema: Json, request: DomainRequest) -> Json:
+    if request.source_format == NAME:
+        return schema
+    closed, is_same = closed_schema(schema)
+    if not is_same:
+        request.drop("additionalProperties")
+    return closed
 
 
 def _metadata(request: DomainRequest) -> Json | None:

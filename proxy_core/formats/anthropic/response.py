@@ -18,16 +18,16 @@ from proxy_core.domain.content import (
 )
 from proxy_core.domain.response import Choice, DomainResponse, Usage
 from proxy_core.errors import BackendError, InvalidRequestError
-from proxy_core.formats import losses
+from proxy_core.formats import losses, opaque
 from proxy_core.formats.anthropic.content import decode_content, text_block
 from proxy_core.formats.anthropic.content_encode import own_reasoning
 from proxy_core.formats.anthropic.errors import decode_error, encode_error
 from proxy_core.formats.anthropic.fields import NAME, leftovers
 from proxy_core.formats.anthropic.stop import decode_stop, encode_stop
-from proxy_core.formats.anthropic.tools import tool_input
 from proxy_core.formats.anthropic.usage import decode_usage, encode_usage
 from proxy_core.formats.base import RenderOptions
 from proxy_core.formats.fields import Json, text_or_none
+from proxy_core.formats.free_text import arguments_object
 
 _FIELDS = frozenset({"content", "id", "model", "role", "stop_details", "stop_reason", "stop_sequence", "type", "usage"})
 
@@ -144,13 +144,19 @@ def _refusal(part: RefusalPart) -> Json | None:
 
 
 def _reasoning(part: ReasoningPart) -> Json | None:
-    """Another provider's thinking bears no signature: an empty one is not a forged one."""
-    foreign = {"type": "thinking", "thinking": part.text, "signature": ""} if part.text else None
-    return own_reasoning(part) or foreign
+    """Another provider's state stands sealed where Anthropic's own would; without any, an empty signature is not a
+    forged one."""
+    own = own_reasoning(part)
+    if own is not None:
+        return own
+    seal = opaque.seal(part) if opaque.is_opaque(part) else ""
+    if part.text:
+        return {"type": "thinking", "thinking": part.text, "signature": seal}
+    return {"type": "redacted_thinking", "data": seal} if seal else None
 
 
 def _tool_call(part: ToolCallPart) -> Json:
-    block = {"type": "tool_use", "id": part.id or new_tool_id(), "name": part.name, "input": tool_input(part)}
+    block = {"type": "tool_use", "id": part.id or new_tool_id(), "name": part.name, "input": arguments_object(part)}
     return {**part.extra(NAME), **block}
 
 
@@ -161,7 +167,6 @@ def _native(part: NativePart) -> Json | None:
 _LOSSES: dict[type, Callable[[Any], list[str]]] = {
     MediaPart: lambda _: ["content.media"],
     NativePart: lambda part: [] if part.format == NAME else losses.of_native(part),
-    ReasoningPart: lambda part: ["signature"] if part.origin != NAME and (part.signature or part.data) else [],
     TextPart: lambda part: [] if all(map(encode_citation, part.citations)) else ["citations"],
 }
 _ENCODERS: dict[type, Callable[[Any], Json | None]] = {

@@ -98,13 +98,13 @@ def _native(data: Json, index: int) -> StreamChunk:
 
 
 def _start_text(block: Json, index: int) -> StreamChunk | None:
-    deltas: list[Delta] = [TextDelta(text=block["text"], block=index)] if block.get("text") else []
+    deltas: list[Delta] = [TextDelta(text=_str(block["text"]), block=index)] if block.get("text") else []
     deltas += [CitationDelta(citation=decode_citation(raw), block=index) for raw in block.get("citations") or ()]
     return StreamChunk(deltas=deltas) if deltas else None
 
 
 def _start_thinking(block: Json, index: int) -> StreamChunk | None:
-    text, signature = block.get("thinking") or "", block.get("signature") or None
+    text, signature = _str(block.get("thinking") or ""), block.get("signature") or None
     if not (text or signature):
         return None
     return _one(ReasoningDelta(text=text, signature=signature, origin=NAME, block=index))

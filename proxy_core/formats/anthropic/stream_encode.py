@@ -14,6 +14,7 @@ from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    MediaDelta,
     NativeDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -21,7 +22,7 @@ from proxy_core.domain.stream import (
     TextDelta,
     ToolCallDelta,
 )
-from proxy_core.formats import losses
+from proxy_core.formats import losses, opaque
 from proxy_core.formats.anthropic.errors import encode_error
 from proxy_core.formats.anthropic.fields import NAME
 from proxy_core.formats.anthropic.open_call import OpenCall
@@ -133,14 +134,14 @@ class MessagesStreamEncoder(StreamEncoder):
         return self._text_block("text", block) + self._delta({"type": "citations_delta", "citation": citation})
 
     def _reasoning(self, delta: ReasoningDelta) -> bytes:
-        """Text of anybody's; signatures and redacted data only of Anthropic's own."""
+        """Anthropic's own as it came; the state of others sealed, as in a whole answer."""
         own = delta.origin == NAME
         if own and delta.data is not None:
-            block = {"type": "redacted_thinking", "data": delta.data}
-            return self._begin(("redacted", delta.block), block) + self._close()
-        if not own and (delta.signature or delta.data):
-            self.drop("signature")
-        signature = delta.signature if own else None
+            return self._redacted(delta.data, delta.block)
+        seal = opaque.seal(delta) if not own and opaque.is_opaque(delta) else None
+        if seal and not delta.text and not self._is_thinking(delta.block):
+            return self._redacted(seal, delta.block)
+        signature = delta.signature if own else seal
         if not (delta.text or signature):
             return b""
         data = self._thinking_block(delta)
@@ -149,10 +150,15 @@ class MessagesStreamEncoder(StreamEncoder):
         self._signature = signature or self._signature
         return data
 
+    def _redacted(self, data: str, block: int | None) -> bytes:
+        return self._begin(("redacted", block), {"type": "redacted_thinking", "data": data}) + self._close()
+
+    def _is_thinking(self, block: int | None) -> bool:
+        """Whether this block of thinking is open; a signature ends it, and what comes after it is another."""
+        return self._open == ("thinking", block) and self._signature is None
+
     def _thinking_block(self, delta: ReasoningDelta) -> bytes:
-        """A signature ends its block: what comes after it is another."""
-        signed = self._signature is not None
-        if self._open == ("thinking", delta.block) and not signed:
+        if self._is_thinking(delta.block):
             return b""
         return self._begin(("thinking", delta.block), {"type": "thinking", "thinking": "", "signature": ""})
 
@@ -178,6 +184,10 @@ class MessagesStreamEncoder(StreamEncoder):
             return self._begin(("native", delta.block), delta.data)
         return self._delta(delta.data) if self._open is not None and self._open[1] == delta.block else b""
 
+    def _media(self, _: MediaDelta) -> bytes:
+        self.drop("content.media")
+        return b""
+
     def _input(self, piece: str) -> bytes:
         return self._delta({"type": "input_json_delta", "partial_json": piece}) if piece else b""
 
@@ -190,6 +200,7 @@ class MessagesStreamEncoder(StreamEncoder):
 
     _WRITERS: ClassVar[dict[type, Callable[[MessagesStreamEncoder, Any], bytes]]] = {
         CitationDelta: _citation,
+        MediaDelta: _media,
         NativeDelta: _native,
         ReasoningDelta: _reasoning,
         RefusalDelta: _text,

@@ -9,6 +9,7 @@ budget                                `thinking: {type: enabled, budget_tokens}`
 effort alone                          `thinking: {type: adaptive}`; as it is where the client speaks Messages
 effort `minimal`                      `output_config.effort: low`
 other efforts                         `output_config.effort` of the same name
+visible, or not                       `thinking.display: summarized`, or `omitted`
 ====================================  ===============================================================
 
 Which of these a model takes depends on the model (`enabled` is refused by the newest, `adaptive` by the oldest): that
@@ -33,6 +34,8 @@ _MODES: dict[str, _Mode] = {
     "enabled": "on",
 }
 _TYPES = {"adaptive": "adaptive", "off": "disabled", "on": "enabled"}
+_VISIBLE = {"summarized": True, "omitted": False}
+_DISPLAYS = {visible: display for display, visible in _VISIBLE.items()}
 _EFFORTS: dict[str, str | None] = {name: name for name in get_args(Effort)} | {"minimal": "low", "none": None}
 
 
@@ -45,11 +48,13 @@ def decode_reasoning(body: Json) -> ReasoningSettings | None:
     kind = required(thinking, "type", str, "thinking")
     mode = _MODES.get(kind)
     known = {"budget_tokens", "type"} if mode and _TYPES[mode] == kind else {"budget_tokens"}
+    visible = _VISIBLE.get(optional(thinking, "display", str, "thinking") or "")
     return ReasoningSettings(
         mode=mode,
         effort=effort,
         budget_tokens=count(thinking, "budget_tokens", "thinking"),
-        extras=leftovers(thinking, frozenset(known)),
+        visible=visible,
+        extras=leftovers(thinking, frozenset(known if visible is None else {*known, "display"})),
     )
 
 
@@ -73,6 +78,8 @@ def encode_thinking(request: DomainRequest) -> Json | None:
         return None
     own = request.source_format == NAME
     thinking = _thinking(settings, own) | settings.extra(NAME)
+    if settings.visible is not None and thinking and thinking.get("type") != "disabled":
+        thinking["display"] = _DISPLAYS[settings.visible]
     if not own and _forces_tool(request) and is_thinking(thinking):
         request.drop("reasoning")
         return None

@@ -1,7 +1,6 @@
 """Tools and the choice among them, both ways.
 
-A free-text (`custom`) tool becomes a function of one string: `{"input": "..."}`, in its definition and in the calls of
-the history. `proxy_core.formats.free_text` takes the wrapping off the answer's calls.
+A free-text (`custom`) tool becomes a function of one string; see `proxy_core.formats.free_text`.
 
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview (2026-11)
 """
@@ -12,15 +11,14 @@ import hashlib
 import re
 from typing import Literal
 
-from proxy_core.domain.content import ToolCallPart
 from proxy_core.domain.request import DomainRequest, Tool, ToolChoice
-from proxy_core.formats import wire_json
 from proxy_core.formats.anthropic.fields import NAME, invalid, leftovers, objects, optional, required
-from proxy_core.formats.fields import Json
+from proxy_core.formats.fields import NOTE, Json, note, own_fields
+from proxy_core.formats.free_text import WRAPPING_SCHEMA
 
-_TOOL_FIELDS = frozenset({"description", "input_schema", "name", "strict"})
-_CHOICE_FIELDS = frozenset({"disable_parallel_tool_use", "name", "type"})
-_FREE_TEXT_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+_TOOL_FIELDS = frozenset({"description", "input_schema", "name", "strict", "type"})
+#: Where a tool keeps the type `custom`, which says no more than none.
+_TYPE = f"{NOTE}type"
 
 _Mode = Literal["auto", "none", "required", "tool"]
 _MODES: dict[str, _Mode] = {"any": "required", "auto": "auto", "none": "none", "tool": "tool"}
@@ -39,12 +37,13 @@ def _decode_tool(tool: Json, path: str) -> Tool:
     if kind not in (None, "custom"):
         name = optional(tool, "name", str, path) or str(kind)
         return Tool(name=name, kind="native", native_format=NAME, native=tool)
+    extras = leftovers(tool, _TOOL_FIELDS)
     return Tool(
         name=required(tool, "name", str, path),
         description=optional(tool, "description", str, path),
         parameters=optional(tool, "input_schema", dict, path),
         strict=optional(tool, "strict", bool, path),
-        extras=leftovers(tool, _TOOL_FIELDS),
+        extras={NAME: {**extras.get(NAME, {}), _TYPE: kind}} if kind else extras,
     )
 
 
@@ -86,13 +85,15 @@ def _encode_tool(tool: Tool, request: DomainRequest) -> Json | None:
         encoded["description"] = tool.description
     if tool.strict and tool.kind == "function":
         encoded["strict"] = True
-    return {**tool.extra(NAME), **encoded}
+    if kind := note(tool.extras, NAME, "type"):
+        encoded["type"] = kind
+    return {**own_fields(tool.extras, NAME), **encoded}
 
 
 def _schema(tool: Tool) -> Json:
     """A schema whose top is an object, as the API demands."""
     if tool.kind == "custom":
-        return _FREE_TEXT_SCHEMA
+        return WRAPPING_SCHEMA
     if not tool.parameters:
         return {"type": "object", "properties": {}}
     return tool.parameters if "type" in tool.parameters else {"type": "object", **tool.parameters}
@@ -109,22 +110,6 @@ def encode_tool_choice(request: DomainRequest) -> Json | None:
     if single and encoded["type"] != "none":
         encoded["disable_parallel_tool_use"] = True
     return encoded
-
-
-def tool_input(part: ToolCallPart) -> Json:
-    """The arguments as an object. What is none (free text, another JSON value, JSON that was cut off) is wrapped as
-    `{"input": text}`, so that nothing the model wrote is lost."""
-    if part.kind == "function" and not part.arguments.strip():
-        return {}
-    arguments = _loads_or_none(part.arguments) if part.kind == "function" else None
-    return arguments if isinstance(arguments, dict) else {"input": part.arguments}
-
-
-def _loads_or_none(text: str) -> object:
-    try:
-        return wire_json.loads(text)
-    except ValueError:
-        return None
 
 
 def tool_id(identifier: str) -> str:

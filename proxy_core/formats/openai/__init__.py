@@ -6,13 +6,15 @@ Facts about the wire are from https://platform.openai.com/docs/api-reference/cha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from proxy_core.domain.embedding import EmbeddingRequest, EmbeddingResponse
 from proxy_core.domain.request import DomainRequest
 from proxy_core.domain.response import DomainResponse, ErrorInfo, Usage
 from proxy_core.domain.stream import StreamChunk
-from proxy_core.formats.base import ModelCard, RenderOptions, StreamEncoder, WireFormat
-from proxy_core.formats.openai import models
+from proxy_core.formats.base import ClientRoute, ModelCard, RenderOptions, StreamEncoder, WireFormat
+from proxy_core.formats.openai import embeddings, models
 from proxy_core.formats.openai.dialect import Dialect
 from proxy_core.formats.openai.encoder import ChatStreamEncoder
 from proxy_core.formats.openai.errors import decode_error, encode_error
@@ -29,7 +31,10 @@ class OpenAIFormat(WireFormat):
     """Chat Completions. `dialect` says how requests are spelled for upstreams that differ from the common ground."""
 
     name: ClassVar[str] = "openai"
-    client_paths: ClassVar[tuple[str, ...]] = ("/v1/chat/completions",)
+    client_routes: ClassVar[tuple[ClientRoute, ...]] = (
+        ClientRoute("/v1/chat/completions"),
+        ClientRoute("/v1/embeddings", "embed"),
+    )
     request_headers: ClassVar[tuple[str, ...]] = ("openai-beta", "openai-organization", "openai-project")
     response_headers: ClassVar[tuple[str, ...]] = ("openai-processing-ms", "openai-version")
     # OpenAI sends `"usage":null` on every chunk, so the marks are keys of a usage that is there.
@@ -78,5 +83,17 @@ class OpenAIFormat(WireFormat):
     def encode_model(self, card: ModelCard) -> dict[str, Any]:
         return models.encode_model(card)
 
-    def encode_models(self, cards: list[ModelCard]) -> dict[str, Any]:
-        return models.encode_models(cards)
+    def encode_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Any]:
+        return models.encode_models(cards, query)
+
+    def decode_embedding_request(self, body: dict[str, Any]) -> EmbeddingRequest:
+        return embeddings.decode_embedding_request(body)
+
+    def encode_embedding_request(self, request: EmbeddingRequest) -> dict[str, Any]:
+        return embeddings.encode_embedding_request(request)
+
+    def decode_embeddings(self, body: dict[str, Any]) -> EmbeddingResponse:
+        return embeddings.decode_embeddings(body)
+
+    def encode_embeddings(self, response: EmbeddingResponse, request: EmbeddingRequest, model: str) -> dict[str, Any]:
+        return embeddings.encode_embeddings(response, request, model)

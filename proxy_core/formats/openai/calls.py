@@ -8,18 +8,8 @@ from typing import Any
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import ToolCallPart, ToolKind
 from proxy_core.formats import wire_json
-from proxy_core.formats.fields import text_or_none
-from proxy_core.formats.openai.fields import (
-    FORMAT,
-    Fields,
-    as_dict,
-    as_text,
-    dicts,
-    invalid_value,
-    leftover,
-    note,
-    own_fields,
-)
+from proxy_core.formats.fields import as_dict, as_text, dicts, invalid_value, leftover, text_or_none
+from proxy_core.formats.openai.fields import FORMAT, Fields, note, own_fields
 from proxy_core.formats.openai.tools import TOOL_KINDS, is_legacy
 
 _CALL_FIELDS = frozenset({"id", "type", "function", "custom", "index"})

@@ -14,15 +14,18 @@ from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    MediaDelta,
     NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
     ToolCallDelta,
 )
+from proxy_core.formats.fields import dicts
 from proxy_core.formats.openai.calls import INPUT, minted_id
 from proxy_core.formats.openai.citations import write_citation
-from proxy_core.formats.openai.fields import dicts, note, own_fields
+from proxy_core.formats.openai.content import encode_media
+from proxy_core.formats.openai.fields import note, own_fields
 from proxy_core.formats.openai.finish import write_finish
 from proxy_core.formats.openai.reasoning import entries_of
 from proxy_core.formats.openai.response import message_fields
@@ -55,14 +58,15 @@ class ChoiceWriter:
     def __init__(self, index: int) -> None:
         self.index = index
         self.finish: Finish | None = None
-        self.length = 0  # of the text so far, in characters
+        self.pieces: list[str] = []  # of the text so far
         self.block: Any = None
+        #: Where a block begins and ends, by the number of its first piece and of the first beyond it.
         self._block_start = 0
         self._block_ends: dict[int, int] = {}
         self._refused = False
         self._calls: list[Call] = []
         self._open_calls: dict[int, Call] = {}
-        self._details = 0
+        self._details = self._images = 0
         self._open_detail: Any = _NOTHING
         self._citations: list[tuple[Citation, int]] = []
         self._annotations: list[dict[str, Any]] = []
@@ -73,13 +77,13 @@ class ChoiceWriter:
 
     def text(self, delta: TextDelta) -> dict[str, Any]:
         self._enter_block(delta.block)
-        self.length += len(delta.text)
+        self.pieces.append(delta.text)
         return {"content": delta.text}
 
     def _enter_block(self, block: int | None) -> None:
         if block != self.block:
-            self._block_ends[self._block_start] = self.length
-            self.block, self._block_start = block, self.length
+            self._block_ends[self._block_start] = len(self.pieces)
+            self.block, self._block_start = block, len(self.pieces)
 
     def refusal(self, delta: RefusalDelta) -> dict[str, Any]:
         self._refused = True
@@ -129,6 +133,10 @@ class ChoiceWriter:
         self._annotations += dicts(fields.pop("annotations", None))
         return fields or None
 
+    def media(self, delta: MediaDelta) -> dict[str, Any]:
+        self._images += 1
+        return {"images": [{"index": self._images - 1, **encode_media(delta.media)}]}
+
     def last_deltas(self) -> list[dict[str, Any]]:
         """What is still to be said before the finish: arguments that never came, and citations."""
         silent = [call for call in self._calls if call.kind == "function" and not call.has_arguments]
@@ -138,8 +146,12 @@ class ChoiceWriter:
         return deltas
 
     def _written_citations(self) -> list[dict[str, Any]]:
-        self._block_ends[self._block_start] = self.length
-        return [write_citation(citation, start, self._block_ends[start]) for citation, start in self._citations]
+        self._block_ends[self._block_start] = len(self.pieces)
+        return [write_citation(citation, *self._text_from(start)) for citation, start in self._citations]
+
+    def _text_from(self, start: int) -> tuple[str, int]:
+        """The text of a block, and where it begins in the whole content."""
+        return "".join(self.pieces[start : self._block_ends[start]]), len("".join(self.pieces[:start]))
 
     def finish_fields(self) -> dict[str, Any]:
         """`finish_reason` and what goes with it, derived where the upstream gave none."""
@@ -158,5 +170,6 @@ _DELTAS: dict[type, Callable[[ChoiceWriter, Any], dict[str, Any] | None]] = {
     ReasoningDelta: ChoiceWriter.reasoning,
     ToolCallDelta: ChoiceWriter.tool_call,
     CitationDelta: ChoiceWriter.citation,
+    MediaDelta: ChoiceWriter.media,
     NativeDelta: ChoiceWriter.native,
 }

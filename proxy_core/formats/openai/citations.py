@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from proxy_core.domain.content import Citation, Part, TextPart
-from proxy_core.formats.fields import text_or_none
-from proxy_core.formats.openai.fields import FORMAT, as_dict, count, dicts, leftover, own_fields
+from proxy_core.formats.fields import as_dict, count, dicts, leftover, text_or_none
+from proxy_core.formats.openai.fields import FORMAT, own_fields
+from proxy_core.formats.spans import span_in
 
 _KNOWN = frozenset({"type", "url", "title", "start_index", "end_index", "content"})
 
@@ -43,13 +44,14 @@ def read_citation(annotation: dict[str, Any]) -> Citation | None:
     )
 
 
-def write_citation(citation: Citation, start: int, end: int) -> dict[str, Any]:
-    """The annotation for a citation in the text between two offsets of the whole content."""
+def write_citation(citation: Citation, text: str, offset: int) -> dict[str, Any]:
+    """The annotation for a citation in a text that begins at `offset` in the whole content."""
+    start, end = span_in(citation, text)
     inner: dict[str, Any] = {
         "url": citation.url or "",
         "title": citation.title or "",
-        "start_index": start if citation.start is None else start + citation.start,
-        "end_index": end if citation.end is None else start + citation.end,
+        "start_index": offset + start,
+        "end_index": offset + end,
         **own_fields(citation.extras),
     }
     if citation.cited_text:
@@ -59,9 +61,8 @@ def write_citation(citation: Citation, start: int, end: int) -> dict[str, Any]:
 
 def write_annotations(texts: list[TextPart]) -> list[dict[str, Any]]:
     """The annotations of a message whose content is all these texts."""
-    annotations, start = [], 0
+    annotations, offset = [], 0
     for part in texts:
-        end = start + len(part.text)
-        annotations += [write_citation(citation, start, end) for citation in part.citations]
-        start = end
+        annotations += [write_citation(citation, part.text, offset) for citation in part.citations]
+        offset += len(part.text)
     return annotations

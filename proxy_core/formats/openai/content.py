@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from proxy_core.domain.content import MediaKind, MediaPart, NativePart, Part, RefusalPart, TextPart
+from proxy_core.formats.fields import invalid, missing, wrong_type
 from proxy_core.formats.openai.dialect import Target
-from proxy_core.formats.openai.fields import FORMAT, Fields, missing, note, own_fields, wrong_type
+from proxy_core.formats.openai.fields import FORMAT, Fields, note, own_fields
 
 _DATA_URL = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),(.*)", re.DOTALL)
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
@@ -144,11 +145,11 @@ def _write_native(part: NativePart, target: Target) -> dict[str, Any] | None:
     return None
 
 
-def _write_media(part: MediaPart, target: Target) -> dict[str, Any] | None:
+def _write_media(part: MediaPart, target: Target) -> dict[str, Any]:
     own = target.own(part.extras)
     if part.file_id and not (target.request.source_format or FORMAT).startswith(FORMAT):  # not OpenAI's file
-        target.request.drop("file_id")
-        return None
+        message = "file_id: files stored at another provider cannot be read here; send the file itself, or its address"
+        raise invalid(message, "unsupported_media", "file_id")
     return {**_MEDIA_WRITERS[part.kind](part), **own}
 
 

@@ -60,12 +60,13 @@ class Target:
     def note_dropped(self, parts: Iterable[Part]) -> None:
         """Record parts that have no place where they stand."""
         for part in parts:
-            self.request.drop(*_names(part))
+            self.request.drop(*names_of(part))
             if not isinstance(part, NativePart):
                 self.own(part.extras)
 
 
-def _names(part: Part) -> list[str]:
+def names_of(part: Part) -> list[str]:
+    """The names for a part that stays behind, in either of OpenAI's formats."""
     if isinstance(part, NativePart):
         return losses.of_native(part)
     if isinstance(part, ReasoningPart):

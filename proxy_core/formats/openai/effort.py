@@ -24,8 +24,9 @@ from typing import Any, Literal, get_args
 
 from proxy_core.domain.request import Effort, ReasoningSettings
 from proxy_core.formats import losses
+from proxy_core.formats.fields import NOTE
 from proxy_core.formats.openai.dialect import Dialect, Target
-from proxy_core.formats.openai.fields import FORMAT, Fields
+from proxy_core.formats.openai.fields import FORMAT, Fields, note
 
 _EFFORTS: frozenset[str] = frozenset(get_args(Effort))
 #: Thinking budgets (tokens, up to and including) as efforts; anything above is `high`. Providers publish no exact
@@ -33,7 +34,7 @@ _EFFORTS: frozenset[str] = frozenset(get_args(Effort))
 _EFFORT_BY_BUDGET: tuple[tuple[int, Effort], ...] = ((4_096, "low"), (16_384, "medium"))
 
 
-def _effort_for_budget(budget: int) -> Effort:
+def effort_for_budget(budget: int) -> Effort:
     """The `reasoning_effort` that stands for a thinking budget."""
     return next((effort for limit, effort in _EFFORT_BY_BUDGET if budget <= limit), "high")
 
@@ -46,7 +47,7 @@ def decode_effort(fields: Fields) -> ReasoningSettings | None:
     settings = next(iter(found.values()))
     own = {name: fields.rest.pop(name) for name in found}
     if list(own) != ["reasoning_effort"] or own["reasoning_effort"] not in _EFFORTS:
-        settings.extras = {FORMAT: own}
+        settings.extras = {FORMAT: {**settings.extra(FORMAT), f"{NOTE}spelled": own}}
     return settings
 
 
@@ -62,16 +63,19 @@ def _read_openrouter(fields: Fields, name: str) -> ReasoningSettings:
     inner = Fields(fields.rest[name], fields.at(name))
     settings = _read_effort(inner, "effort") if inner.rest.get("effort") is not None else ReasoningSettings()
     settings.budget_tokens = inner.take("max_tokens", int)
+    excluded = inner.take("exclude", bool)
+    settings.visible = None if excluded is None else not excluded
     if inner.take("enabled", bool) is False:
         return ReasoningSettings(mode="off")
     settings.mode = settings.mode or "on"
+    settings.extras = inner.extras()
     return settings
 
 
 def _read_thinking(fields: Fields, name: str) -> ReasoningSettings:
     inner = Fields(fields.rest[name], fields.at(name))
     mode = _THINKING_MODES.get(inner.take("type", str) or "")
-    return ReasoningSettings(mode=mode, budget_tokens=inner.take("budget_tokens", int))
+    return ReasoningSettings(mode=mode, budget_tokens=inner.take("budget_tokens", int), extras=inner.extras())
 
 
 _THINKING_MODES: dict[str, Literal["off", "on", "adaptive"]] = {
@@ -92,8 +96,8 @@ def encode_effort(target: Target) -> dict[str, Any]:
     settings = target.request.reasoning
     if settings is None:
         return {}
-    if own := settings.extra(FORMAT):
-        return own
+    if own := note(settings.extras, "spelled"):
+        return {**own}
     target.request.drop(*(f"reasoning.{field}" for field in losses.of_foreign(settings.extras, FORMAT)))
     effort = _effort(settings, target.dialect)
     if effort is None and settings.mode is not None and settings.mode != "adaptive":
@@ -107,5 +111,5 @@ def _effort(settings: ReasoningSettings, dialect: Dialect) -> str | None:
     if settings.effort is not None:
         return settings.effort
     if settings.budget_tokens is not None:
-        return _effort_for_budget(settings.budget_tokens)
+        return effort_for_budget(settings.budget_tokens)
     return "medium" if settings.mode == "on" else None

@@ -42,7 +42,7 @@ class ChatStreamEncoder(StreamEncoder):
         if first is not None and len(deltas) == 1 and not chunk.finish and not (own and "choices" in own):
             delta = deltas[0]
             if type(delta) is TextDelta and delta.choice == 0 and delta.block == first.block and delta.logprobs is None:
-                first.length += len(delta.text)
+                first.pieces.append(delta.text)
                 return self._before_text + wire_json.dumps(delta.text) + _AFTER_TEXT
         return self._render_all(chunk)
 

@@ -12,8 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from proxy_core.domain.response import ErrorInfo
-from proxy_core.formats.fields import text_or_none
-from proxy_core.formats.openai.fields import as_dict, as_text
+from proxy_core.formats.fields import as_dict, as_text, text_or_none
 from proxy_core.formats.pages import visible_text
 
 _INVALID, _SERVER = "invalid_request_error", "server_error"
@@ -48,6 +47,7 @@ _STATUS_BY_WORD = {
     "insufficient_quota": 429,
     "server_error": 500,
     "overloaded_error": 503,
+    "server_is_overloaded": 503,
     "service_unavailable": 503,
 }
 _RETRY = re.compile(r"try again in (?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?", re.IGNORECASE)

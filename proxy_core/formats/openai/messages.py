@@ -16,10 +16,11 @@ from proxy_core.domain.content import (
 )
 from proxy_core.domain.request import Message
 from proxy_core.formats import wire_json
+from proxy_core.formats.fields import invalid, invalid_value
 from proxy_core.formats.openai.calls import call_fields, decode_function_call, decode_tool_calls, legacy_id
 from proxy_core.formats.openai.content import decode_content, encode_content, encode_parts
 from proxy_core.formats.openai.dialect import Target
-from proxy_core.formats.openai.fields import Fields, invalid, invalid_value, note
+from proxy_core.formats.openai.fields import Fields, note
 from proxy_core.formats.openai.reasoning import PLAIN_FIELDS, read_details, with_plain_text, write_reasoning
 
 
@@ -62,6 +63,8 @@ def _decode_assistant(fields: Fields, _: list[Any], index: int) -> Message:
     content += decode_tool_calls(fields)
     content += decode_function_call(fields, index)
     name = fields.take("name", str)
+    if not fields.rest.get("annotations"):  # as every answer has them that comes back
+        fields.rest.pop("annotations", None)
     return Message(role="assistant", content=content, name=name, extras=fields.extras(reasoning=spelled))
 
 
@@ -115,7 +118,27 @@ _DECODERS: dict[str, Callable[[Fields, list[Any], int], Message]] = {
 
 def encode_messages(target: Target) -> list[dict[str, Any]]:
     """The conversation as Chat Completions spells it."""
-    return [encoded for message in target.request.messages for encoded in _ENCODERS[message.role](message, target)]
+    given = target.request.messages
+    messages = given if target.same_format else _merged(given)
+    return [encoded for message in messages for encoded in _ENCODERS[message.role](message, target)]
+
+
+def _merged(messages: list[Message]) -> list[Message]:
+    """Neighbours of one role as one turn: other formats may cut a turn in pieces, and OpenAI wants the results of all
+    its calls right after it."""
+    merged: list[Message] = []
+    for message in messages:
+        if merged and _continues_turn(merged[-1], message):
+            last = merged[-1]
+            extras = {name: {**last.extra(name), **message.extra(name)} for name in {**last.extras, **message.extras}}
+            merged[-1] = Message(role=last.role, content=[*last.content, *message.content], extras=extras)
+        else:
+            merged.append(message)
+    return merged
+
+
+def _continues_turn(last: Message, message: Message) -> bool:
+    return last.role == message.role != "system" and last.name is None and message.name is None
 
 
 def _encode_system(message: Message, target: Target) -> Iterable[dict[str, Any]]:
@@ -147,7 +170,7 @@ def _encode_user(message: Message, target: Target) -> Iterable[dict[str, Any]]:
     parts += [part for part in message.content if not isinstance(part, ToolResultPart)]
     messages = [_encode_result(result, target) for result in results]
     content = encode_content(parts, target)
-    if content is not None or not results:
+    if content is not None or not message.content or (target.same_format and not results):
         messages.append(_message("user", "" if content is None else content, message, target))
     return messages
 
@@ -176,7 +199,7 @@ def _result_content(result: ToolResultPart, target: Target) -> Any:
         content = encode_content(parts, target)
         return "" if content is None else content
     text = _texts([part for part in parts if isinstance(part, TextPart)], target, "\n") or ""
-    if not text and parts:
+    if not text and any(isinstance(part, MediaPart) for part in parts):
         text = "(see the attachment in the next message)"
     return f"Error: {text}" if result.is_error and not text.lower().startswith("error") else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from proxy_core.formats.base import ModelCard
@@ -12,6 +13,6 @@ def encode_model(card: ModelCard) -> dict[str, Any]:
     return {"id": card.id, "object": "model", "created": 0, "owned_by": card.backend}
 
 
-def encode_models(cards: list[ModelCard]) -> dict[str, Any]:
-    """All models."""
+def encode_models(cards: list[ModelCard], _: Mapping[str, str]) -> dict[str, Any]:
+    """All models: the API knows no pages here."""
     return {"object": "list", "data": [encode_model(card) for card in cards]}

@@ -12,8 +12,8 @@ from typing import Any
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import ReasoningPart
 from proxy_core.domain.stream import ReasoningDelta
-from proxy_core.formats.fields import text_or_none
-from proxy_core.formats.openai.fields import FORMAT, as_text, count, dicts, leftover, note, own_fields
+from proxy_core.formats.fields import as_text, count, dicts, leftover, text_or_none
+from proxy_core.formats.openai.fields import FORMAT, note, own_fields
 
 #: Where providers put plain reasoning text; the first that is there holds, for some repeat it.
 PLAIN_FIELDS = ("reasoning_content", "reasoning")
@@ -27,8 +27,10 @@ _TAGS = {
 }
 _ORIGINS = {tag: origin for origin, tag in _TAGS.items()}
 _OTHER = "llm-proxy/"
-_KNOWN = frozenset({"type", "text", "summary", "data", "signature", "id", "index"})
+_KNOWN = frozenset({"type", "text", "summary", "data", "signature", "id", "index", "format"})
 _TEXT_KEYS = {"reasoning.summary": "summary"}
+#: What the text is called where it is a summary of the thinking.
+_TEXT_TYPES = {"openai-responses": "reasoning.summary"}
 
 
 def tag_of(origin: str | None) -> str:
@@ -96,6 +98,8 @@ def _entry_extras(entry: dict[str, Any]) -> Extras:
     kind = entry.get("type")
     if isinstance(kind, str) and kind not in ("reasoning.text", "reasoning.encrypted"):
         own["_type"] = kind
+    if (tag := entry.get("format")) is not None and tag not in _ORIGINS:
+        own["_format"] = tag
     return {FORMAT: own} if own else {}
 
 
@@ -137,7 +141,7 @@ def entries_of(part: ReasoningPart | ReasoningDelta) -> list[dict[str, Any]]:
     """The entries of one part, without index."""
     entries: list[dict[str, Any]] = []
     if part.text or part.signature or part.data is None:
-        kind = note(part.extras, "type") or "reasoning.text"
+        kind = note(part.extras, "type") or _TEXT_TYPES.get(part.origin or "", "reasoning.text")
         entries.append({"type": kind, _TEXT_KEYS.get(kind, "text"): part.text})
         if part.signature:
             entries[0]["signature"] = part.signature
@@ -149,7 +153,7 @@ def entries_of(part: ReasoningPart | ReasoningDelta) -> list[dict[str, Any]]:
 
 def identity_of(part: ReasoningPart | ReasoningDelta) -> dict[str, Any]:
     """What an entry says but for its content: id, format tag and fields unknown to us."""
-    identity: dict[str, Any] = {"format": tag_of(part.origin), **own_fields(part.extras)}
+    identity: dict[str, Any] = {"format": note(part.extras, "format") or tag_of(part.origin)} | own_fields(part.extras)
     return {"id": part.id, **identity} if part.id else identity
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from proxy_core.domain.request import DomainRequest, ResponseFormat
-from proxy_core.formats import losses
+from proxy_core.formats.fields import take_harmless, wrong_type
+from proxy_core.formats.kin import with_shared
 from proxy_core.formats.openai.dialect import Dialect, Target
 from proxy_core.formats.openai.effort import decode_effort, encode_effort
-from proxy_core.formats.openai.fields import FORMAT, Fields, note, wrong_type
+from proxy_core.formats.openai.fields import FORMAT, Fields, note
 from proxy_core.formats.openai.messages import decode_messages, encode_messages
 from proxy_core.formats.openai.tools import (
     decode_tool_choice,
@@ -21,6 +22,7 @@ from proxy_core.formats.openai.tools import (
     encode_tool_choice,
     encode_tools,
 )
+from proxy_core.formats.strict_schema import strictness
 
 _SCALARS: dict[str, type] = {
     "parallel_tool_calls": bool,
@@ -48,6 +50,13 @@ _SENT_AS_THEY_ARE = (
     "top_logprobs",
     "n",
 )
+#: Values that ask for nothing another provider would not do.
+_HARMLESS: dict[str, tuple[Any, ...]] = {
+    "modalities": (["text"],),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "verbosity": ("medium",),
+}
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _FORMATS = ("text", "json_object")
 _MAX_STOP = 4
@@ -73,7 +82,7 @@ def decode_request(body: dict[str, Any]) -> DomainRequest:
     _check_bias(request.logit_bias)
     request.include_usage = _decode_stream_options(fields)
     request.max_tokens, spelled = _decode_limit(fields)
-    request.extras = fields.extras(limit=spelled)
+    request.extras = fields.extras(limit=spelled, kept=take_harmless(fields, _HARMLESS) or None)
     return request
 
 
@@ -135,11 +144,12 @@ def _decode_schema(fields: Fields) -> ResponseFormat:
 
 def encode_request(request: DomainRequest, dialect: Dialect) -> dict[str, Any]:
     """The body for an upstream; what it cannot say is recorded with `request.drop`."""
+    request = with_shared(request, FORMAT)
     target = Target(request, dialect)
     body: dict[str, Any] = {"model": request.model, "messages": encode_messages(target)}
     for writer in _WRITERS:
         body.update(writer(target))
-    return target.own(request.extras) | body
+    return target.own(request.extras) | (note(request.extras, "kept") or {}) | body
 
 
 def _scalars(target: Target) -> dict[str, Any]:
@@ -166,7 +176,7 @@ def _top_k(target: Target) -> dict[str, Any]:
 def _stop(target: Target) -> dict[str, Any]:
     words = target.request.stop
     if len(words) > _MAX_STOP and not target.same_format:
-        target.request.drop(losses.client_word(target.request, "stop"))
+        target.request.drop("stop")
         words = words[:_MAX_STOP]
     return {"stop": words} if words else {}
 
@@ -192,20 +202,25 @@ def _response_format(target: Target) -> dict[str, Any]:
         "name": wanted.name or "response",
         "description": wanted.description,
         "schema": wanted.schema,
-        "strict": wanted.strict,
+        "strict": wanted.strict if target.same_format else strictness(wanted),
     }
     stated = {name: value for name, value in schema.items() if value is not None}
     return {"response_format": {"type": "json_schema", "json_schema": stated}}
 
 
 def _user(target: Target) -> dict[str, Any]:
-    """Anthropic's `metadata.user_id` is the `user` here, hashed when it is longer than OpenAI takes."""
+    """Anthropic's `metadata.user_id` is the `user` here, hashed when it is longer than OpenAI takes. Other metadata of
+    other clients stay behind: OpenAI takes them only for answers that it stores ("The 'metadata' parameter is only
+    allowed when 'store' is enabled", https://github.com/looplj/axonhub/issues/1380, 2026-04)."""
     metadata, user = dict(target.request.metadata or {}), target.request.user
     if not target.same_format:
         named = metadata.pop("user_id", None)
         user = user or (named if isinstance(named, str) else None)
         if user and len(user) > _MAX_USER:
             user = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        if metadata:
+            target.request.drop("metadata")
+            metadata.clear()
     fields = {"user": user, "metadata": metadata or None}
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -24,12 +24,12 @@ from proxy_core.domain.response import Choice, DomainResponse
 from proxy_core.domain.stream import NativeDelta
 from proxy_core.formats import losses
 from proxy_core.formats.base import RenderOptions
-from proxy_core.formats.fields import text_or_none
+from proxy_core.formats.fields import as_dict, as_text, count, dicts, leftover, text_or_none
 from proxy_core.formats.openai.calls import call_fields, read_tool_calls
 from proxy_core.formats.openai.citations import read_annotations, write_annotations
 from proxy_core.formats.openai.content import encode_media, media_from_url
 from proxy_core.formats.openai.errors import encode_error, stream_error
-from proxy_core.formats.openai.fields import FORMAT, as_dict, as_text, count, dicts, leftover, own_fields
+from proxy_core.formats.openai.fields import FORMAT, own_fields
 from proxy_core.formats.openai.finish import read_finish, write_finish
 from proxy_core.formats.openai.reasoning import read_reasoning, write_reasoning
 from proxy_core.formats.openai.tools import is_legacy
@@ -102,7 +102,7 @@ def _read_message(message: dict[str, Any]) -> list[Part]:
     parts: list[Part] = [*read_reasoning(message), *read_content(message.get("content"))]
     if refusal := as_text(message.get("refusal")):
         parts.append(RefusalPart(text=refusal))
-    parts += [part for image in dicts(message.get("images")) for part in _image(image)]
+    parts += [part for image in dicts(message.get("images")) for part in read_image(image)]
     parts += read_tool_calls(message)
     return parts
 
@@ -126,8 +126,8 @@ def _thinking(entry: dict[str, Any]) -> list[Part]:
     return [ReasoningPart(text=text)] if text else []
 
 
-def _image(entry: dict[str, Any]) -> list[Part]:
-    """https://openrouter.ai/docs/guides/overview/multimodal/image-generation (2026-11)"""
+def read_image(entry: dict[str, Any]) -> list[MediaPart]:
+    """An image that the model made. https://openrouter.ai/docs/guides/overview/multimodal/image-generation (2026-11)"""
     image = entry.get("image_url")
     url = image if isinstance(image, str) else as_text(as_dict(image).get("url"))
     return [media_from_url(url, "image")] if url else []
@@ -138,7 +138,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], list[Part]]] = {
     "output_text": lambda entry: [TextPart(text=as_text(entry.get("text")))],
     "refusal": lambda entry: [RefusalPart(text=as_text(entry.get("refusal")))],
     "thinking": _thinking,
-    "image_url": _image,
+    "image_url": lambda entry: [*read_image(entry)],
 }
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxy_core.domain.content import NativePart, ReasoningPart, RefusalPart, TextPart, ToolKind
+from proxy_core.domain.content import MediaPart, NativePart, ReasoningPart, RefusalPart, TextPart, ToolKind
 from proxy_core.domain.stream import (
     CitationDelta,
     Delta,
     Finish,
+    MediaDelta,
     NativeDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -21,14 +22,14 @@ from proxy_core.domain.stream import (
     TextDelta,
     ToolCallDelta,
 )
-from proxy_core.formats.fields import text_or_none
+from proxy_core.formats.fields import as_dict, as_text, count, dicts, leftover, text_or_none
 from proxy_core.formats.openai.calls import read_arguments
 from proxy_core.formats.openai.citations import read_citation
 from proxy_core.formats.openai.errors import stream_error
-from proxy_core.formats.openai.fields import FORMAT, as_dict, as_text, count, dicts, leftover
+from proxy_core.formats.openai.fields import FORMAT
 from proxy_core.formats.openai.finish import read_finish
 from proxy_core.formats.openai.reasoning import plain_text, read_detail_deltas
-from proxy_core.formats.openai.response import read_content
+from proxy_core.formats.openai.response import read_content, read_image
 from proxy_core.formats.openai.usage import read_usage
 
 # `obfuscation` pads events to equal length and means nothing.
@@ -158,7 +159,7 @@ def _second_reasoning(delta: dict[str, Any], index: int, chunk: StreamChunk) -> 
     return [] if delta.get("reasoning_content") else _plain_reasoning(delta, index, chunk)
 
 
-def _content(delta: dict[str, Any], index: int, chunk: StreamChunk) -> list[Delta]:
+def _content(delta: dict[str, Any], index: int, _: StreamChunk) -> list[Delta]:
     """A string, or (Mistral) a list of parts."""
     content = delta["content"]
     if isinstance(content, str):
@@ -170,8 +171,8 @@ def _content(delta: dict[str, Any], index: int, chunk: StreamChunk) -> list[Delt
                 deltas.append(_PARTS[type(part)](text=part.text, choice=index))
             case NativePart(data=data):
                 deltas.append(NativeDelta(format=FORMAT, data=data, choice=index))
-            case _:
-                chunk.drop("content.media")
+            case MediaPart():
+                deltas.append(MediaDelta(media=part, choice=index))
     return deltas
 
 
@@ -224,6 +225,11 @@ def _annotation(annotation: dict[str, Any], index: int) -> Delta:
     return CitationDelta(citation=citation, choice=index)
 
 
+def _images(delta: dict[str, Any], index: int, _: StreamChunk) -> list[Delta]:
+    parts = [part for image in dicts(delta["images"]) for part in read_image(image)]
+    return [MediaDelta(media=part, choice=index) for part in parts]
+
+
 #: In this order, for thinking comes before what was thought of, whatever the order of the keys.
 _READERS: dict[str, Callable[[dict[str, Any], int, StreamChunk], list[Delta]]] = {
     "reasoning_details": _reasoning,
@@ -232,6 +238,7 @@ _READERS: dict[str, Callable[[dict[str, Any], int, StreamChunk], list[Delta]]] =
     "content": _content,
     "refusal": _refusal,
     "annotations": _annotations,
+    "images": _images,
     "tool_calls": _tool_calls,
     "function_call": _function_call,
 }

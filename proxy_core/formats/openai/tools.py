@@ -7,17 +7,9 @@ from typing import Any
 
 from proxy_core.domain.content import ToolCallPart, ToolKind
 from proxy_core.domain.request import Tool, ToolChoice
+from proxy_core.formats.fields import as_dict, as_text, invalid_value, wrong_type
 from proxy_core.formats.openai.dialect import Target
-from proxy_core.formats.openai.fields import (
-    FORMAT,
-    Fields,
-    as_dict,
-    as_text,
-    invalid_value,
-    note,
-    own_fields,
-    wrong_type,
-)
+from proxy_core.formats.openai.fields import FORMAT, Fields, note, own_fields
 
 _MODES = {
     "auto": "auto",
@@ -170,7 +162,7 @@ def encode_tool_choice(target: Target) -> dict[str, Any]:
     fields: dict[str, Any] = {"parallel_tool_calls": target.request.parallel_tool_calls}
     if choice is not None and (target.same_format or _can_choose(choice, tools)):
         legacy = bool(tools) and all(is_legacy(tool) for tool in tools)
-        fields["function_call" if legacy else "tool_choice"] = _encode_choice(choice, tools, legacy=legacy)
+        fields["function_call" if legacy else "tool_choice"] = _encode_choice(choice, target, legacy=legacy)
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -178,14 +170,24 @@ def _can_choose(choice: ToolChoice, tools: list[Tool]) -> bool:
     return choice.mode != "tool" or any(tool.name == choice.name for tool in tools)
 
 
-def _encode_choice(choice: ToolChoice, tools: list[Tool], *, legacy: bool) -> Any:
+def _encode_choice(choice: ToolChoice, target: Target, *, legacy: bool) -> Any:
     if choice.mode == "tool":
         named = {"name": choice.name or ""}
         return named if legacy else {"type": choice.kind, choice.kind: named}
     if choice.allowed:
-        references = [_reference(name, tools) for name in choice.allowed]
-        return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": references}}
+        references = [_reference(name, offered(target)) for name in _allowed_names(choice, target)]
+        allowed = {"mode": choice.mode, "tools": references}
+        return {"type": "allowed_tools", "allowed_tools": allowed} if references else "none"
     return choice.mode
+
+
+def _allowed_names(choice: ToolChoice, target: Target) -> list[str]:
+    """The tools that the choice is narrowed to, but for those that cannot be offered."""
+    known = {tool.name for tool in offered(target)}
+    if target.same_format or known.issuperset(choice.allowed):
+        return choice.allowed
+    target.request.drop("tool_choice.allowed_tools")
+    return [name for name in choice.allowed if name in known]
 
 
 def _reference(name: str, tools: list[Tool]) -> dict[str, Any]:

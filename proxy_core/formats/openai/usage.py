@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from proxy_core.domain.response import Usage
-from proxy_core.formats.fields import usage_in
-from proxy_core.formats.openai.fields import FORMAT, as_dict, count, leftover, own_fields
+from proxy_core.formats.fields import as_dict, count, leftover, usage_in
+from proxy_core.formats.openai.fields import FORMAT, own_fields
 
 _INPUT, _OUTPUT = "prompt_tokens_details", "completion_tokens_details"
 _KNOWN = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", _INPUT, _OUTPUT})
