@@ -26,6 +26,7 @@ class AnthropicBackend(HTTPBackend):
     static_headers = {"anthropic-version": "2023-06-01"}
     chat_path = "/messages"
     models_path = "/models?limit=1000"
+    count_path = "/messages/count_tokens"
 
 
 def provide() -> BackendPluginDefinition:

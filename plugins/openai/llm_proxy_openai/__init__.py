@@ -1,4 +1,4 @@
-"""Connectors to OpenAI's Chat Completions, and to everybody who speaks it."""
+"""Connectors to OpenAI's Chat Completions and Responses, and to everybody who speaks the former."""
 
 from typing import Any
 
@@ -12,7 +12,15 @@ from proxy_core.api import (
     PluginCompatibility,
 )
 
-__all__ = ["CompatibleOptions", "OpenAIBackend", "OpenAICompatibleBackend", "provide", "provide_compatible"]
+__all__ = [
+    "CompatibleOptions",
+    "OpenAIBackend",
+    "OpenAICompatibleBackend",
+    "OpenAIResponsesBackend",
+    "provide",
+    "provide_compatible",
+    "provide_responses",
+]
 
 _COMPATIBILITY = PluginCompatibility(core_min_version="0.1")
 
@@ -24,6 +32,20 @@ class OpenAIBackend(HTTPBackend):
     wire_format = "openai"
     default_base_url = "https://api.openai.com/v1"
     api_key_env = "OPENAI_API_KEY"
+    embedding_path = "/embeddings"
+
+
+class OpenAIResponsesBackend(HTTPBackend):
+    """https://platform.openai.com/docs/api-reference/responses (2026-11)"""
+
+    backend_type = "openai-responses"
+    wire_format = "openai-responses"
+    default_base_url = "https://api.openai.com/v1"
+    api_key_env = "OPENAI_API_KEY"
+    chat_path = "/responses"
+    count_path = "/responses/input_tokens"
+    embedding_path = "/embeddings"
+    embedding_format = "openai"
 
 
 class CompatibleOptions(BackendOptions):
@@ -40,6 +62,7 @@ class OpenAICompatibleBackend(HTTPBackend):
     backend_type = "openai-compatible"
     wire_format = "openai"
     api_key_required = False
+    embedding_path = "/embeddings"
 
     async def initialize(self, *, terminal_required: bool = True, **kwargs: Any) -> None:
         self.terminal_required = terminal_required
@@ -56,6 +79,20 @@ def provide() -> BackendPluginDefinition:
         capabilities=BackendCapabilities(tools=True, vision=True, reasoning=True, structured_output=True),
         options_model=BackendOptions,
         api_key_env="OPENAI_API_KEY",
+    )
+
+
+def provide_responses() -> BackendPluginDefinition:
+    """The entry point `openai-responses`. Its key is `openai`'s as well: who has no configuration gets that one."""
+    return BackendPluginDefinition(
+        backend_name="openai-responses",
+        factory=OpenAIResponsesBackend,
+        plugin_name="llm-proxy-openai",
+        compatibility=_COMPATIBILITY,
+        capabilities=BackendCapabilities(tools=True, vision=True, reasoning=True, structured_output=True),
+        options_model=BackendOptions,
+        api_key_env="OPENAI_API_KEY",
+        enabled_by_key=False,
     )
 
 

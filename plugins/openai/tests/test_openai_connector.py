@@ -1,4 +1,4 @@
-"""The connectors `openai` and `openai-compatible`, on a transport that answers from memory."""
+"""The connectors `openai`, `openai-responses` and `openai-compatible`, on a transport that answers from memory."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -7,11 +7,19 @@ from typing import Any
 import httpx
 import pytest
 
-from llm_proxy_openai import OpenAIBackend, OpenAICompatibleBackend, provide, provide_compatible
+from llm_proxy_openai import (
+    OpenAIBackend,
+    OpenAICompatibleBackend,
+    OpenAIResponsesBackend,
+    provide,
+    provide_compatible,
+    provide_responses,
+)
 from proxy_core.api import (
     AppConfig,
     ConfigurationError,
     DomainRequest,
+    EmbeddingRequest,
     HTTPBackend,
     Message,
     RateLimitError,
@@ -179,8 +187,49 @@ async def test_a_server_that_never_says_done_can_be_told_apart() -> None:
     assert not (await ready(upstream, OpenAICompatibleBackend, terminal_required=False, **options)).terminal_required
 
 
-def test_both_definitions_name_this_distribution() -> None:
-    definitions = [provide(), provide_compatible()]
-    assert [definition.backend_name for definition in definitions] == ["openai", "openai-compatible"]
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}],
+    "usage": {"input_tokens": 3, "output_tokens": 1, "total_tokens": 4},
+}
+
+
+async def test_responses_go_to_an_address_of_their_own() -> None:
+    upstream = Upstream(lambda _: httpx.Response(200, json=RESPONSE))
+    backend = await ready(upstream, OpenAIResponsesBackend)
+    answer = await backend.chat_completions(request(), [], "gpt-5")
+    assert answer.content.text == "Hello"  # type: ignore[union-attr]
+    assert str(upstream.asked.url) == "https://api.openai.com/v1/responses"
+    sent = json.loads(upstream.asked.content)
+    assert (sent["model"], sent["store"]) == ("gpt-5", False)
+    assert "messages" not in sent
+
+
+async def test_responses_count_tokens() -> None:
+    body = {"object": "response.input_tokens", "input_tokens": 7}
+    upstream = Upstream(lambda _: httpx.Response(200, json=body))
+    backend = await ready(upstream, OpenAIResponsesBackend)
+    count = await backend.count_tokens(request(), "gpt-5")
+    assert count is not None
+    assert count.input_tokens == 7
+    assert str(upstream.asked.url) == "https://api.openai.com/v1/responses/input_tokens"
+
+
+@pytest.mark.parametrize("kind", [OpenAIBackend, OpenAIResponsesBackend])
+async def test_both_embed(kind: type[HTTPBackend]) -> None:
+    body = {"object": "list", "data": [{"index": 0, "embedding": [1.0, 2.0]}], "model": "e", "usage": {}}
+    upstream = Upstream(lambda _: httpx.Response(200, json=body))
+    backend = await ready(upstream, kind)
+    answer = await backend.embed(EmbeddingRequest(model="e", inputs=["a"]), "e")
+    assert answer.vectors == [[1.0, 2.0]]
+    assert str(upstream.asked.url) == "https://api.openai.com/v1/embeddings"
+
+
+def test_the_definitions_name_this_distribution() -> None:
+    definitions = [provide(), provide_compatible(), provide_responses()]
+    names = ["openai", "openai-compatible", "openai-responses"]
+    assert [definition.backend_name for definition in definitions] == names
     assert {definition.plugin_name for definition in definitions} == {"llm-proxy-openai"}
     assert all(definition.compatibility.problem("0.1.0") is None for definition in definitions)
