@@ -9,25 +9,41 @@ from tests.bench.load import Call
 
 TOOLS = 24
 AGENT_BYTES = 100_000
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+PATHS = {"openai": "/v1/chat/completions", "openai-responses": "/v1/responses", "anthropic": "/v1/messages"}
+GEMINI_PATHS = {
+    False: "/v1beta/models/{model}:generateContent",
+    True: "/v1beta/models/{model}:streamGenerateContent?alt=sse",
+}
 WORDS = (
     *("the", "file", "function", "returns", "error", "when", "path", "does", "not", "exist"),
     *("so", "read", "it", "before", "edit", "and", "run", "tests", "after"),
 )
 
 
+SAID = (
+    ("user", "What is the capital of France?"),
+    ("assistant", "Paris."),
+    ("user", "And of Italy? Answer in one sentence, please."),
+)
+
+
 def small(format_name: str, model: str, *, stream: bool) -> Call:
     """A short conversation, as a chat window sends it."""
-    messages = [
-        {"role": "user", "content": "What is the capital of France?"},
-        {"role": "assistant", "content": "Paris."},
-        {"role": "user", "content": "And of Italy? Answer in one sentence, please."},
-    ]
-    body: dict[str, Any] = {"model": model, "max_tokens": 512, "temperature": 0.5, "messages": messages}
+    if format_name == "gemini":
+        return _small_gemini(model, stream=stream)
+    said = [{"role": role, "content": text} for role, text in SAID]
+    names = ("input", "max_output_tokens") if format_name == "openai-responses" else ("messages", "max_tokens")
+    body: dict[str, Any] = {"model": model, "temperature": 0.5, **dict(zip(names, (said, 512), strict=True))}
     options: dict[str, Any] = {"stream": True} if stream else {}
     if stream and format_name == "openai":
         options = {"stream": True, "stream_options": {"include_usage": True}}
     return Call(PATHS[format_name], json.dumps({**body, **options}).encode())
+
+
+def _small_gemini(model: str, *, stream: bool) -> Call:
+    said = [{"role": role.replace("assistant", "model"), "parts": [{"text": text}]} for role, text in SAID]
+    body = {"contents": said, "generationConfig": {"maxOutputTokens": 512, "temperature": 0.5}}
+    return Call(GEMINI_PATHS[stream].format(model=model), json.dumps(body).encode(), "x-goog-api-key: k\r\n")
 
 
 def agent(format_name: str, model: str, *, stream: bool) -> Call:

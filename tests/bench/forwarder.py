@@ -15,7 +15,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-FORWARDED = {"anthropic-version": "2023-06-01", "x-api-key": "k", "authorization": "Bearer k"}
+FORWARDED = {
+    "anthropic-version": "2023-06-01",
+    "x-api-key": "k",
+    "x-goog-api-key": "k",
+    "authorization": "Bearer k",
+}
+PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1beta/models/{call}")
 
 
 def make_app(upstream: str) -> Starlette:
@@ -30,16 +36,16 @@ def make_app(upstream: str) -> Starlette:
     async def forward(request: Request) -> Response:
         body = await request.json()
         session: aiohttp.ClientSession = request.app.state.session
-        answer = await session.post(upstream + request.url.path, json=body, headers=FORWARDED)
-        if body.get("stream"):
+        url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        answer = await session.post(upstream + url, json=body, headers=FORWARDED)
+        if body.get("stream") or "alt=sse" in request.url.query:
             return StreamingResponse(answer.content.iter_any(), answer.status, media_type="text/event-stream")
         return Response(await answer.read(), answer.status, media_type="application/json")
 
     async def ready(_: Request) -> Response:
         return PlainTextResponse("ok")
 
-    paths = ("/v1/chat/completions", "/v1/messages")
-    routes = [*(Route(path, forward, methods=["POST"]) for path in paths), Route("/readyz", ready)]
+    routes = [*(Route(path, forward, methods=["POST"]) for path in PATHS), Route("/readyz", ready)]
     return Starlette(routes=routes, lifespan=lifespan)
 
 

@@ -16,12 +16,13 @@ class Call:
 
     path: str
     body: bytes
+    headers: str = "authorization: Bearer k\r\nanthropic-version: 2023-06-01\r\n"
 
     def to(self, port: int) -> bytes:
         """The bytes on the wire."""
         head = (
             f"POST {self.path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-            f"authorization: Bearer k\r\nanthropic-version: 2023-06-01\r\ncontent-length: {len(self.body)}\r\n\r\n"
+            f"{self.headers}content-length: {len(self.body)}\r\n\r\n"
         )
         return head.encode() + self.body
 

@@ -20,6 +20,15 @@ from tests.bench.upstream import EVENTS
 
 Body = Callable[..., Call]
 CORE = "llm-proxy-core"
+SPOKEN = ("openai", "openai-responses", "anthropic", "gemini")
+"""The formats on either side, in the order of the tables."""
+ENDS = {
+    "openai": b"[DONE]",
+    "openai-responses": b"response.completed",
+    "anthropic": b"message_stop",
+    "gemini": b'"finishReason"',
+}
+"""What the end of a whole stream has in it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Result:
     budget: float
     ratio: float | None = None
     note: str = ""
+    kind: str = ""
+    pair: tuple[str, str] | None = None
 
     @property
     def judged(self) -> float | None:
@@ -57,6 +68,7 @@ class Traffic:
     """
 
     name: str
+    kind: str
     client: str
     backend: str
     story: str
@@ -70,6 +82,11 @@ class Traffic:
         return self.story != "json"
 
     @property
+    def cell(self) -> tuple[str, tuple[str, str]]:
+        """The table of all pairs that this belongs to, and its place there."""
+        return self.kind, (self.client, self.backend)
+
+    @property
     def unit(self) -> str:
         return "µs/event" if self.streams else "µs/request"
 
@@ -78,29 +95,32 @@ class Traffic:
         return self.body(self.client, f"{self.backend}:{self.story}", stream=self.streams)
 
 
-def _both(name: str, story: str, same: float, translated: float, **fields: int) -> list[Traffic]:
-    """Both formats through unchanged, and both ways translated."""
-    pairs = [("openai", "openai"), ("anthropic", "anthropic"), ("openai", "anthropic"), ("anthropic", "openai")]
+def _pairs(
+    name: str, story: str, same: float, translated: float, spoken: tuple[str, ...] = SPOKEN, **fields: int
+) -> list[Traffic]:
+    """Every format through unchanged, then every translation."""
+    same_first = sorted(((client, backend) for client in spoken for backend in spoken), key=lambda pair: len({*pair}))
     return [
         Traffic(
             f"{name}, {client}" + ("" if client == backend else f" → {backend}"),
+            name,
             client,
             backend,
             story,
             same if client == backend else translated,
             **fields,  # type: ignore[arg-type]  # count and concurrency only
         )
-        for client, backend in pairs
+        for client, backend in same_first
     ]
 
 
 TRAFFIC = [
-    *_both("json", "json", 1.5, 2.5),
-    Traffic("100 KB agent, anthropic", "anthropic", "anthropic", "json", 1.0, bodies.agent, 500),
-    Traffic("100 KB agent, openai", "openai", "openai", "json", 1.0, bodies.agent, 500),
-    *_both("burst in one write", "one_write", 1.3, 2.0, count=500),
-    *_both("burst in 100 writes", "many_writes", 1.3, 2.0, count=400),
-    *_both("paced 5 ms", "paced", 1.3, 2.0, count=40, concurrency=20),
+    *_pairs("json", "json", 1.5, 2.5),
+    Traffic("100 KB agent, anthropic", "100 KB agent", "anthropic", "anthropic", "json", 1.0, bodies.agent, 500),
+    Traffic("100 KB agent, openai", "100 KB agent", "openai", "openai", "json", 1.0, bodies.agent, 500),
+    *_pairs("burst in one write", "one_write", 1.3, 2.0, ("openai", "anthropic"), count=500),
+    *_pairs("burst in 100 writes", "many_writes", 1.3, 2.0, count=400),
+    *_pairs("paced 5 ms", "paced", 1.3, 2.0, count=40, concurrency=20),
 ]
 
 
@@ -128,15 +148,15 @@ def traffic_result(traffic: Traffic, ours: Subject | None, yardstick: Subject, r
     median = statistics.median
     note = f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else ""
     ratio = median(ratios) if ratios else None
-    return Result(traffic.name, traffic.unit, median(own) if own else None, median(base), traffic.budget, ratio, note)
+    ours_median = median(own) if own else None
+    return Result(traffic.name, traffic.unit, ours_median, median(base), traffic.budget, ratio, note, *traffic.cell)
 
 
 def _looks_right(body: bytes, traffic: Traffic) -> None:
     """Refuse to measure an answer that is not the whole one."""
-    ends = {"openai": b"[DONE]", "anthropic": b"message_stop"}
     words = len(set(re.findall(rb"word\d{3}", body)))
     expected = EVENTS if traffic.streams else 40
-    if words != expected or (traffic.streams and ends[traffic.client] not in body):
+    if words != expected or (traffic.streams and ENDS[traffic.client] not in body):
         raise AssertionError(f"{traffic.name}: {words} of {expected} words in {body[-300:]!r}")
 
 

@@ -8,6 +8,7 @@ Exit status 1 when a budget is exceeded and `--strict` is given.
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.measure import TRAFFIC, Result, latency_result, process_results, traffic_result
+from tests.bench.measure import SPOKEN, TRAFFIC, Result, latency_result, process_results, traffic_result
 from tests.bench.subject import forwarder, product, upstream
 
 QUICK = 0.3
@@ -49,6 +50,26 @@ def _digits(figure: float) -> int:
     return 2 if figure < 10 else 1 if figure < 100 else 0
 
 
+def pair_tables(found: list[Result]) -> Iterator[Table]:
+    """What every translation costs: one table for each kind of traffic that goes between all formats."""
+    kinds = Counter(each.kind for each in TRAFFIC)
+    for kind in (kind for kind, count in kinds.items() if count == len(SPOKEN) ** 2):
+        own = {each.pair: each for each in found if each.kind == kind}
+        if not own:
+            continue
+        table = Table("client \\ backend", *SPOKEN, title=f"{kind}: {next(iter(own.values())).unit}, x forwarder")
+        for client in SPOKEN:
+            table.add_row(client, *(_cell(own.get((client, backend))) for backend in SPOKEN))
+        yield table
+
+
+def _cell(result: Result | None) -> str:
+    if result is None or result.ours is None or result.ratio is None:
+        return "-"
+    figure = f"{result.ours:,.{_digits(result.ours)}f}  x {result.ratio:.2f}"
+    return f"[red]{figure}[/]" if result.over else figure
+
+
 def main() -> int:
     """Run, print, write; the exit status."""
     options = _options()
@@ -60,7 +81,8 @@ def main() -> int:
         found.append(result)
         table.add_row(*row(result))
         console.print(" ".join(row(result)), style="dim", highlight=False)
-    console.print(table)
+    for each in (table, *pair_tables(found)):
+        console.print(each)
     if options.json:
         options.json.write_text(json.dumps([{**asdict(each), "over": each.over} for each in found], indent=1))
     return int(options.strict and any(each.over for each in found))

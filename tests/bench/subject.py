@@ -90,7 +90,9 @@ def product(upstream_port: int) -> Iterator[Subject | None]:
 CONFIG = """
 backends:
   openai: {{api_key: k, api_base_url: "http://127.0.0.1:{port}/v1"}}
+  openai-responses: {{type: openai-responses, api_key: k, api_base_url: "http://127.0.0.1:{port}/v1"}}
   anthropic: {{api_key: k, api_base_url: "http://127.0.0.1:{port}"}}
+  gemini: {{type: gemini, api_key: k, api_base_url: "http://127.0.0.1:{port}/v1beta"}}
 """
 
 

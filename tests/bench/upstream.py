@@ -5,7 +5,8 @@
     many_writes       the same, each event in a write of its own
     paced             the same, 5 ms apart
 
-The model name chooses; whatever stands before its last `:` is ignored. Run as `python -m tests.bench.upstream`.
+The model name chooses, for Gemini the one in the path; whatever stands before its last `:` is ignored. Run as
+`python -m tests.bench.upstream`.
 """
 
 import asyncio
@@ -26,6 +27,10 @@ STREAM_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 MODEL: Final = re.compile(rb'"model"\s*:\s*"(?:[^"]*:)?([^":]*)"')
+PATH: Final = re.compile(
+    rb"POST [^ ]*?/(messages|responses|chat/completions|models/(?:[^ ]*(?::|%3[Aa]))?([^: /]*):\w+)"
+)
+SPOKEN: Final = {b"messages": "anthropic", b"responses": "openai-responses", b"chat/completions": "openai"}
 LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -45,10 +50,19 @@ def rendered(format_name: str) -> dict[bytes, list[bytes]]:
     }
 
 
+def asked(request: bytes, head_end: int) -> tuple[str, bytes]:
+    """The format by the path, and the name of the answer."""
+    path = PATH.match(request)
+    if path is None or path[2] is not None:
+        return ("gemini", path[2]) if path else ("openai", b"json")
+    model = MODEL.search(request, head_end)
+    return SPOKEN[path[1]], model[1] if model else b"json"
+
+
 class Provider(asyncio.Protocol):
     """One connection; answers each request as soon as its body is there."""
 
-    def __init__(self, answers: dict[bytes, dict[bytes, list[bytes]]]) -> None:
+    def __init__(self, answers: dict[str, dict[bytes, list[bytes]]]) -> None:
         self._answers, self._inbox, self._missing = answers, b"", 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,9 +77,8 @@ class Provider(asyncio.Protocol):
             self._answer(request, head_end)
 
     def _answer(self, request: bytes, head_end: int) -> None:
-        spoken = self._answers[b"anthropic" if b"/messages" in request[:60] else b"openai"]
-        model = MODEL.search(request, head_end)
-        name = model[1] if model else b"json"
+        format_name, name = asked(request, head_end)
+        spoken = self._answers[format_name]
         writes = spoken.get(name, spoken[b"json"])
         self._write_paced(iter(writes).__next__) if name == b"paced" else self._write_all(writes)
 
@@ -84,7 +97,7 @@ class Provider(asyncio.Protocol):
 
 
 async def _serve() -> None:
-    answers = {name.encode(): rendered(name) for name in FORMATS}
+    answers = {name: rendered(name) for name in FORMATS}
     server = await asyncio.get_running_loop().create_server(lambda: Provider(answers), "127.0.0.1", 0, backlog=512)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

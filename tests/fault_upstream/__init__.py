@@ -3,8 +3,9 @@
 from tests.fault_upstream.http1 import response
 from tests.fault_upstream.log import Exchange, Log
 from tests.fault_upstream.oddities import ODDITIES
+from tests.fault_upstream.reply import SIGNATURE, THOUGHT
 from tests.fault_upstream.server import FaultUpstream, upstream_in_thread
-from tests.fault_upstream.stories import ARGUMENTS, GREETING, SIGNATURE, THOUGHT
+from tests.fault_upstream.stories import ARGUMENTS, GREETING
 from tests.fault_upstream.story import SHORTHANDS, Story, story
 
 __all__ = [

@@ -10,6 +10,11 @@ from typing import Any
 from tests.fault_upstream.reply import Event, RefusedError, Reply, Text, Thinking, ToolUse, Usage
 
 call_id_prefix = "toolu_"
+lost_thought = (
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`."
+    " When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+)
+retry_statuses = frozenset({429, 503, 529})
 FINISH = {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens"}
 
 ERRORS: dict[int, tuple[str, str]] = {
@@ -109,7 +114,7 @@ def error(status: int, message: str | None = None) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": message or text}, "request_id": "req_fault"}
 
 
-def error_event(status: int) -> Event:
+def error_event(status: int, _: int = 0) -> Event:
     """An error inside a stream that began with 200."""
     return "error", error(status)
 
@@ -137,6 +142,16 @@ def models(names: list[str]) -> dict[str, Any]:
 def asked_for_usage(_: dict[str, Any]) -> bool:
     """This format's streams always carry usage."""
     return True
+
+
+def asked_for_signatures(_: dict[str, Any]) -> bool:
+    """Thinking always carries its signature."""
+    return True
+
+
+def counted(tokens: int) -> dict[str, Any]:
+    """The answer of `POST /messages/count_tokens`."""
+    return {"input_tokens": tokens}
 
 
 def offered_tool(request: dict[str, Any]) -> str | None:

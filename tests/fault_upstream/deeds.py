@@ -8,6 +8,7 @@ Pairs that any answer takes:
     cut=N         two writes, cut at byte N       pieces=N    writes (and chunks) of N bytes
     burst=1       all events in one write         gzip=1      Content-Encoding: gzip
     odd=A+B       see `oddities.py`               times=N     for the first N requests; then plain answers
+    fails=A+B     `status` at these endpoints only (`count`, `embeddings`, …); the others answer
 
 `end` in an answer that is not streamed comes after half of the body (`eof`, `error`: short, but well framed).
 """
@@ -18,8 +19,11 @@ import json
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from tests.fault_upstream.formats import Format
+from tests.fault_upstream import embeddings as vectors
+from tests.fault_upstream.formats import Format, is_array, is_streamed
+from tests.fault_upstream.json_array import JsonArray
 from tests.fault_upstream.oddities import made_odd
 from tests.fault_upstream.reply import Event, RefusedError, Reply
 from tests.fault_upstream.sse import Spelling
@@ -28,6 +32,8 @@ from tests.fault_upstream.story import Story
 from tests.fault_upstream.wire import Wire
 
 BROKEN_JSON = '{"broken": tru'
+AFTER = 3
+"""How many events come before an `end` that does not say it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,15 @@ class Scene:
     def format(self) -> Format:
         return self.question.format
 
+    @property
+    def is_array(self) -> bool:
+        return is_array(self.question.path)
+
+    @cached_property
+    def writing(self) -> Spelling | JsonArray:
+        """How events become bytes."""
+        return JsonArray(not self.story.text("end")) if self.is_array else Spelling.of(self.story)
+
 
 Deed = Callable[[Scene], Awaitable[None]]
 
@@ -56,7 +71,7 @@ async def answer(scene: Scene) -> None:
     except RefusedError as refusal:
         await send_error(scene, refusal.status, refusal.message)
     else:
-        streamed = scene.question.request.get("stream") is True
+        streamed = is_streamed(scene.question.path, scene.question.request)
         await (_stream(scene, reply) if streamed else _whole(scene, reply))
 
 
@@ -67,8 +82,23 @@ async def models(scene: Scene) -> None:
 
 
 async def count(scene: Scene) -> None:
-    """Anthropic's token count."""
-    await _send_json(scene, _json({"input_tokens": scene.story.number("prompt", 21)}))
+    """The token count."""
+    await _send_json(scene, _json(scene.format.counted(scene.story.number("prompt", 21))))
+
+
+async def embeddings(scene: Scene) -> None:
+    """OpenAI's vectors."""
+    await _send_json(scene, _json(vectors.openai(scene.question.request)))
+
+
+async def embed_content(scene: Scene) -> None:
+    """Gemini's vector."""
+    await _send_json(scene, _json(vectors.gemini(scene.question.request)))
+
+
+async def embed_contents(scene: Scene) -> None:
+    """Gemini's vectors."""
+    await _send_json(scene, _json(vectors.gemini_batch(scene.question.request)))
 
 
 async def probe(scene: Scene) -> None:
@@ -101,16 +131,17 @@ async def drop(scene: Scene) -> None:
 async def status(scene: Scene) -> None:
     """An error status `code` (500) with the provider's own body, and Retry-After where one is usual.
 
-    `retry_after` is sent as it is written; `-` leaves the header out.
+    `retry_after` is sent as it is written; `-` leaves the header out. `says` is the message.
     """
-    await send_error(scene, scene.story.number("code", 500))
+    await send_error(scene, scene.story.number("code", 500), scene.story.text("says") or None)
 
 
 async def send_error(scene: Scene, code: int, message: str | None = None) -> None:
     """An error response in the request's format."""
-    retry_after = scene.story.text("retry_after", "2" if code in {429, 503, 529} else "-")
+    retry_after = scene.story.text("retry_after", "2" if code in scene.format.retry_statuses else "-")
     extra = {} if retry_after == "-" else {"retry-after": retry_after}
-    await _send_json(scene, _json(scene.format.error(code, message)), code, extra)
+    body = scene.format.error(code, message)
+    await _send_json(scene, _json([body] if scene.is_array else body), code, extra)
 
 
 async def _rst(scene: Scene) -> None:
@@ -130,14 +161,14 @@ async def _idle(scene: Scene) -> None:
 
 
 async def _error(scene: Scene) -> None:
-    event = scene.format.error_event(scene.story.number("code", 529))
-    await scene.wire.chunk(Spelling.of(scene.story).frame(event))
+    event = scene.format.error_event(scene.story.number("code", 529), scene.story.number("after", AFTER))
+    await scene.wire.chunk(scene.writing.frame(event))
     await scene.wire.last_chunk()
 
 
 ENDPOINTS: dict[str, Deed] = {
     "chat": answer,
-    **{each.__name__: each for each in (models, count, probe, unknown)},
+    **{each.__name__: each for each in (models, count, embeddings, embed_content, embed_contents, probe, unknown)},
 }
 DEEDS: dict[str, Deed] = {each.__name__: each for each in (silent, headers_then_silent, drop, status)}
 ENDS: dict[str, Deed] = {"rst": _rst, "fin": _fin, "eof": _eof, "idle": _idle, "error": _error}
@@ -146,7 +177,9 @@ ENDS: dict[str, Deed] = {"rst": _rst, "fin": _fin, "eof": _eof, "idle": _idle, "
 async def play(scene: Scene) -> None:
     """Carry out the story."""
     await asyncio.sleep(scene.story.seconds("wait"))
-    await DEEDS.get(scene.story.name, ENDPOINTS[scene.question.endpoint])(scene)
+    endpoint = scene.question.endpoint
+    name = "status" if endpoint in scene.story.text("fails").split("+") else scene.story.name
+    await DEEDS.get(name, ENDPOINTS[endpoint])(scene)
 
 
 async def _whole(scene: Scene, reply: Reply) -> None:
@@ -173,7 +206,7 @@ async def _send_json(scene: Scene, body: bytes, code: int = 200, extra: dict[str
 
 async def _stream(scene: Scene, reply: Reply) -> None:
     story = scene.story
-    frames = Spelling.of(story).frames(_events(scene, reply))
+    frames = scene.writing.frames(_events(scene, reply))
     frames = _squeezed(frames) if story.flag("gzip") else frames
     writes = _recut(story, b"".join(frames)) if _is_recut(story) else frames
     await scene.wire.head(200, _stream_headers(scene))
@@ -191,7 +224,7 @@ def _events(scene: Scene, reply: Reply) -> list[Event]:
         events.pop()
     if bad := story.number("bad", 0):
         events[bad] = (events[bad][0], BROKEN_JSON)
-    return events[: story.number("after", 3)] if story.text("end") else events
+    return events[: story.number("after", AFTER)] if story.text("end") else events
 
 
 def _is_recut(story: Story) -> bool:
@@ -228,7 +261,7 @@ def _json_headers(scene: Scene) -> dict[str, str]:
 def _stream_headers(scene: Scene) -> dict[str, str]:
     encoding = {"content-encoding": "gzip"} if scene.story.flag("gzip") else {}
     return {
-        "content-type": "text/event-stream; charset=utf-8",
+        "content-type": "application/json" if scene.is_array else "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
         "transfer-encoding": "chunked",
         **encoding,

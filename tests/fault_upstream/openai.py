@@ -11,6 +11,11 @@ from tests.fault_upstream.reply import Event, RefusedError, Reply, Text, Thinkin
 
 CREATED = 1_760_000_000
 call_id_prefix = "call_"
+lost_thought = (
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`."
+    " When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+)
+retry_statuses = frozenset({429, 503, 529})
 FINISH = {"stop": "stop", "tools": "tool_calls", "length": "length"}
 DONE: Event = (None, "[DONE]")
 
@@ -169,7 +174,7 @@ def error(status: int, message: str | None = None) -> dict[str, Any]:
     return {"error": {**known, "message": message or known["message"]}}
 
 
-def error_event(status: int) -> Event:
+def error_event(status: int, _: int = 0) -> Event:
     """An error inside a stream that began with 200."""
     return None, error(status)
 
@@ -188,6 +193,16 @@ def models(names: list[str]) -> dict[str, Any]:
 def asked_for_usage(request: dict[str, Any]) -> bool:
     """Whether the stream shall end with a usage chunk."""
     return bool((request.get("stream_options") or {}).get("include_usage"))
+
+
+def asked_for_signatures(_: dict[str, Any]) -> bool:
+    """Reasoning details always carry their signature."""
+    return True
+
+
+def counted(tokens: int) -> dict[str, Any]:
+    """The answer of `POST /responses/input_tokens`."""
+    return {"object": "response.input_tokens", "input_tokens": tokens}
 
 
 def offered_tool(request: dict[str, Any]) -> str | None:
@@ -213,7 +228,16 @@ def images(request: dict[str, Any]) -> list[str]:
     return [part["image_url"]["url"] for parts in contents for part in parts if part.get("type") == "image_url"]
 
 
-def check(headers: dict[str, str], _: dict[str, Any]) -> None:
-    """Refuse a request without a bearer key."""
+def check(headers: dict[str, str], request: dict[str, Any]) -> None:
+    """Refuse a request without a bearer key, and calls without their results."""
     if not headers.get("authorization", "").startswith("Bearer "):
         raise RefusedError("You didn't provide an API key.", 401)
+    waiting: set[str] = set()
+    for message in [*(request.get("messages") or []), {}]:
+        if waiting and message.get("role") != "tool":
+            raise RefusedError(
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each"
+                f" 'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)}"
+            )
+        waiting.discard(message.get("tool_call_id", ""))
+        waiting |= {call["id"] for call in message.get("tool_calls") or []}

@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+THOUGHT = "The user wants the weather, so a tool must be called."
+SIGNATURE = "EqQBCgIYAhIM+fault/signature+must==come/back=="
+
 
 @dataclass(frozen=True)
 class Text:
@@ -54,13 +57,18 @@ Event = tuple[str | None, dict[str, Any] | str]
 
 @dataclass(frozen=True)
 class Reply:
-    """Everything that a format needs to render an answer."""
+    """Everything that a format needs to render an answer.
+
+    `signed` and `call_ids` matter to formats that can leave out the opaque signature or the ids of tool calls.
+    """
 
     model: str
     parts: tuple[Part, ...]
     finish: str = "stop"
     usage: Usage = field(default_factory=Usage)
     include_usage: bool = False
+    signed: bool = True
+    call_ids: bool = False
 
     def texts(self, kind: type[Text] = Text) -> str:
         """The text of all parts that are exactly of `kind`."""

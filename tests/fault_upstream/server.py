@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from typing import Any, NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 from weakref import WeakSet
 
 from tests.fault_upstream.deeds import Scene, play
-from tests.fault_upstream.formats import endpoint_of, format_of
+from tests.fault_upstream.formats import endpoint_of, format_of, gemini_call
 from tests.fault_upstream.http1 import Request
 from tests.fault_upstream.log import Exchange, Log
 from tests.fault_upstream.stories import Question
@@ -43,7 +43,7 @@ LAST_ACTS: dict[str, Callable[[Wire], Awaitable[None]]] = {
 class FaultUpstream:
     """A provider on loopback that does what the model name of each request says; `story.py` has the grammar.
 
-    Point a client at `openai_url` or `anthropic_url`, and:
+    Point a client at `openai_url`, `responses_url`, `anthropic_url` or `gemini_url`, and:
 
         async with FaultUpstream() as upstream:
             model = story("tick", n=20, ms=10, end="rst", after=3)
@@ -70,6 +70,16 @@ class FaultUpstream:
     def openai_url(self) -> str:
         """The base URL for OpenAI clients."""
         return f"{self.url}/v1"
+
+    @property
+    def responses_url(self) -> str:
+        """The base URL for OpenAI clients that speak Responses, which is the same."""
+        return self.openai_url
+
+    @property
+    def gemini_url(self) -> str:
+        """The base URL for Gemini clients, with the version."""
+        return f"{self.url}/v1beta"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -143,9 +153,15 @@ class FaultUpstream:
 
 
 def _question(told: Story, request: Request, document: dict[str, Any]) -> Question:
-    headers = dict(request.headers)
+    headers = {**_key_in_query(request.path), **dict(request.headers)}
     endpoint = endpoint_of(request.method, request.path)
-    return Question(told, format_of(request.path, headers), endpoint, headers, document, request.body)
+    return Question(told, format_of(request.path, headers), endpoint, headers, document, request.body, request.path)
+
+
+def _key_in_query(path: str) -> dict[str, str]:
+    """`?key=`, which counts as the header that it stands for."""
+    keys = parse_qs(urlsplit(path).query).get("key", [])
+    return {"x-goog-api-key": keys[-1]} if keys else {}
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -157,7 +173,9 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _model(path: str, document: dict[str, Any]) -> str:
-    """The model named in the body, or in a path segment that begins with `~`."""
+    """The model of a Gemini call, or the one named in the body, or in a path segment that begins with `~`."""
+    if call := gemini_call(path):
+        return call[1]
     in_path = (segment[1:] for segment in unquote(path).split("/") if segment.startswith("~"))
     return str(document.get("model") or next(in_path, "answer"))
 

@@ -17,7 +17,8 @@ class Spelling:
     """How events are written down.
 
     `eol` is a line end; `colon` may leave out the space; `indent` spreads JSON over several `data:` lines;
-    `comments` and `pings` put one before each event; without `tail` the last event lacks its blank line.
+    `comments` put one before each event, `pings` one between named events; without `tail` the last event lacks its
+    blank line.
     """
 
     eol: str = "\n"
@@ -42,7 +43,7 @@ class Spelling:
     def frames(self, events: list[Event]) -> Iterator[bytes]:
         """One block of bytes for each event, made when it is wanted."""
         for left, event in zip(reversed(range(len(events))), events, strict=True):
-            frame = self._fillers(event) + self.frame(event)
+            frame = self._fillers(event, first=left == len(events) - 1) + self.frame(event)
             yield frame if left or self.tail else frame.removesuffix(self.eol.encode())
 
     def frame(self, event: Event) -> bytes:
@@ -57,7 +58,7 @@ class Spelling:
         separators = None if self.indent else (",", ":")
         return json.dumps(data, ensure_ascii=False, indent=self.indent, separators=separators)
 
-    def _fillers(self, event: Event) -> bytes:
+    def _fillers(self, event: Event, first: bool) -> bytes:
         comment = f": PROCESSING{self.eol}{self.eol}".encode() if self.comments else b""
-        ping = self.frame(("ping", PING)) if self.pings and event[0] else b""
+        ping = self.frame(("ping", PING)) if self.pings and event[0] and not first else b""
         return comment + ping

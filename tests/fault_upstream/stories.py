@@ -6,12 +6,21 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tests.fault_upstream.formats import Format
-from tests.fault_upstream.reply import Part, RefusedError, Reply, Text, Thinking, ToolUse, Usage, words
+from tests.fault_upstream.reply import (
+    SIGNATURE,
+    THOUGHT,
+    Part,
+    RefusedError,
+    Reply,
+    Text,
+    Thinking,
+    ToolUse,
+    Usage,
+    words,
+)
 from tests.fault_upstream.story import Story
 
 GREETING = "Hello from the upstream, naïve café ☕ and all."
-THOUGHT = "The user wants the weather, so a tool must be called."
-SIGNATURE = "EqQBCgIYAhIM+fault/signature+must==come/back=="
 ARGUMENTS = {"city": "Zürich", "unit": "celsius", "days": [1, 2]}
 
 
@@ -24,6 +33,7 @@ class Question(NamedTuple):
     headers: dict[str, str]
     request: dict[str, Any]
     raw: bytes
+    path: str
 
 
 def answer(question: Question) -> tuple[Part, ...]:
@@ -61,10 +71,7 @@ def thinking(question: Question) -> tuple[Part, ...]:
     """Signed thinking and a tool call; the second turn must bring both back unchanged."""
     final = _answer_to_results(question)
     if final and (THOUGHT, SIGNATURE) not in question.format.thoughts(question.request):
-        raise RefusedError(
-            "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`."
-            " When `thinking` is enabled, a final `assistant` message must start with a thinking block."
-        )
+        raise RefusedError(question.format.lost_thought)
     return final or (Thinking(words(THOUGHT), SIGNATURE), *_tool_calls(question))
 
 
@@ -82,16 +89,18 @@ STORIES: dict[str, Callable[[Question], tuple[Part, ...]]] = {
 def reply_to(question: Question) -> Reply:
     """What the story says, with the counts of its pairs `prompt`, `output`, `cached` and `reasoning`.
 
-    What the real API would refuse is refused, unless the story has `lax=1`.
+    What the real API would refuse is refused, unless the story has `lax=1`. `ids=1`: tool calls have ids where they
+    are optional.
     """
-    story = question.story
+    story, spoken = question.story, question.format
     if not story.flag("lax"):
-        question.format.check(question.headers, question.request)
+        spoken.check(question.headers, question.request)
     parts = STORIES.get(story.name, answer)(question)
     default = "tools" if any(isinstance(part, ToolUse) for part in parts) else "stop"
     counts = {name: story.number(name, value) for name, value in vars(Usage()).items()}
-    reply = Reply(story.model, parts, story.text("finish", default), Usage(**counts))
-    return replace(reply, include_usage=question.format.asked_for_usage(question.request))
+    reply = Reply(story.model, parts, story.text("finish", default), Usage(**counts), call_ids=story.flag("ids"))
+    asked = question.request
+    return replace(reply, include_usage=spoken.asked_for_usage(asked), signed=spoken.asked_for_signatures(asked))
 
 
 def _tool_calls(question: Question) -> tuple[Part, ...]:

@@ -10,7 +10,8 @@ The first word names the story (`stories.py`, `deeds.py`), or one of `SHORTHANDS
 (`deeds.py` lists them), joined by `~`. A name that is no story (`gpt-4o`) is answered plainly. `story()`
 writes such a name and makes it unique, so that tests share an upstream and find their requests in its log.
 
-A request without a body carries its story as a path segment that begins with `~`: `http://host:port/~status~code=401/v1`.
+A Gemini request has it in the path, percent-encoded or not: `/v1beta/models/tick~n=20:generateContent`.
+Any other request without a body carries its story as a path segment that begins with `~`: `http://host:port/~status~code=401/v1`.
 """
 
 import uuid
