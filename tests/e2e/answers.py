@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 KEY = "the-key-of-the-clients"
-"""The proxy's only key."""
+ANOTHER_KEY = "the-key-of-somebody-else"
+"""For whom the proxy remembers nothing."""
 
 
 class Way(NamedTuple):
@@ -76,11 +77,22 @@ class Client(Protocol):
     sdk: Any
     sync: Any
     asynchronous: Any
+    turns: str
+    """The argument of the call that holds the conversation."""
 
     def question(
-        self, text: str = "Hi", system: str | None = None, tools: int = 0, media: tuple[Any, ...] = (), **fields: Any
+        self,
+        text: str = "Hi",
+        system: str | None = None,
+        tools: int = 0,
+        media: tuple[Any, ...] = (),
+        limit: int | None = None,
+        **fields: Any,
     ) -> Question:
-        """A first turn; `tools` is how many tools to offer."""
+        """A first turn; `tools` is how many tools to offer, `limit` the tokens that the answer may have.
+
+        `extra_headers` and `extra_body` are what the SDKs of OpenAI and Anthropic call by these names.
+        """
         ...
 
     def image(self, media_type: str, data: str) -> Any:
@@ -95,14 +107,44 @@ class Client(Protocol):
         """A PDF for `media`, as base64."""
         ...
 
+    def going_on(self, question: Question, *said: tuple[str, str]) -> Question:
+        """The conversation with more turns of text, each with its role: `user` or `assistant`."""
+        ...
+
     def next_turn(self, question: Question, answer: Answer, results: Mapping[str, str], **fields: Any) -> Question:
         """The conversation with the answer as the client holds it, and the results of its tool calls by id."""
+        ...
+
+    def keyed(self, key: str | None) -> Question:
+        """The fields of a question that make the SDK send this key in place of its own, or none."""
         ...
 
     def ask(self, way: Way, model: str, question: Question) -> Answer:
         """The answer; raises what the SDK raises."""
         ...
 
+    async def ask_async(self, way: Way, model: str, question: Question) -> Answer:
+        """The same, for a way that is async, on the loop that runs."""
+        ...
+
+    def essence(self, answer: Answer) -> Any:
+        """The SDK's object as JSON, without what is minted for each answer."""
+        ...
+
     def error_of(self, error: Any) -> Any:
         """The error body, validated: an object with `message` and `type`."""
         ...
+
+    def models(self) -> list[str]:
+        """The names that the list of models has, validated."""
+        ...
+
+    def model(self, name: str) -> str:
+        """The name of one model by its own description, validated."""
+        ...
+
+    def post(self, path: str) -> Any:
+        """POST an empty object to some other address below the version."""
+        ...
+
+    def close(self) -> None: ...

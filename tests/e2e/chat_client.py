@@ -1,49 +1,34 @@
-"""The OpenAI SDK."""
+"""The OpenAI SDK, speaking Chat Completions."""
 
-import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.shared import ErrorObject
 from pydantic import TypeAdapter
 
-from tests.e2e.answers import KEY, Answer, Call, Counts, Question, Way
+from tests.e2e.answers import Answer, Call, Counts, Question, Way
+from tests.e2e.sdk_client import PARAMETERS, OpenAIClient
 
 FINISH = {"stop": "stop", "tool_calls": "tools", "length": "length", "content_filter": "refused"}
 _COMPLETION: TypeAdapter[ChatCompletion] = TypeAdapter(ChatCompletion)
 _CHUNK: TypeAdapter[ChatCompletionChunk] = TypeAdapter(ChatCompletionChunk)
-_ERROR: TypeAdapter[ErrorObject] = TypeAdapter(ErrorObject)
 
 
-class ChatClient:
+class ChatClient(OpenAIClient):
     """Chat Completions; see `Client`."""
 
     format = "openai"
-    sdk = openai
+    turns = "messages"
 
-    def __init__(self, base_url: str, runner: asyncio.Runner, key: str = KEY) -> None:
-        self._runner = runner
-        self.sync = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0)
-        self.asynchronous = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0)
+    def _question(self, content: Any, system: str | None, fields: Question) -> Question:
+        told = [] if system is None else [{"role": "system", "content": system}]
+        return {"messages": [*told, {"role": "user", "content": content}], **fields}
 
-    def close(self) -> None:
-        self.sync.close()
-        self._runner.run(self.asynchronous.close())
-
-    def question(
-        self, text: str = "Hi", system: str | None = None, tools: int = 0, media: tuple[Any, ...] = (), **fields: Any
-    ) -> Question:
-        content = [{"type": "text", "text": text}, *media] if media else text
-        messages = [{"role": "user", "content": content}]
-        if system is not None:
-            messages.insert(0, {"role": "system", "content": system})
-        if tools:
-            fields["tools"] = [_tool(name) for name in ("get_weather", "get_time")[:tools]]
-        return {"messages": messages, **fields}
+    def _tool(self, name: str) -> Any:
+        function = {"name": name, "description": f"Tool {name}", "parameters": PARAMETERS}
+        return {"type": "function", "function": function}
 
     def image(self, media_type: str, data: str) -> Any:
         return self.linked_image(f"data:{media_type};base64,{data}")
@@ -59,14 +44,9 @@ class ChatClient:
         replies = [{"role": "tool", "tool_call_id": call, "content": text} for call, text in results.items()]
         return {**question, **fields, "messages": [*question["messages"], held, *replies]}
 
-    def ask(self, way: Way, model: str, question: Question) -> Answer:
-        asked = {"model": model, **question}
-        if way.streams:
-            asked.setdefault("stream_options", {"include_usage": True})
-        return self._runner.run(_ASYNC[way.shape](self, asked)) if way.is_async else _SYNC[way.shape](self, asked)
-
-    def error_of(self, error: Any) -> Any:
-        return _ERROR.validate_python(error.body)
+    def _asked(self, way: Way, model: str, question: Question) -> Question:
+        usage = {"stream_options": {"include_usage": True}} if way.streams else {}
+        return {"model": model, **usage, **question}
 
     def _whole(self, asked: Question) -> Answer:
         raw = self.sync.chat.completions.with_raw_response.create(**asked)
@@ -97,23 +77,6 @@ class ChatClient:
             return _answer(stream.current_completion_snapshot, stream._response.headers)
 
 
-_SYNC: dict[str, Any] = {"whole": ChatClient._whole, "events": ChatClient._events, "helper": ChatClient._helper}
-_ASYNC: dict[str, Any] = {
-    "whole": ChatClient._whole_async,
-    "events": ChatClient._events_async,
-    "helper": ChatClient._helper_async,
-}
-
-
-def _tool(name: str) -> Any:
-    function = {
-        "name": name,
-        "description": f"Tool {name}",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    }
-    return {"type": "function", "function": function}
-
-
 def _collected(chunks: Iterable[ChatCompletionChunk]) -> Any:
     state = ChatCompletionStreamState()
     for chunk in chunks:
@@ -130,7 +93,7 @@ def _answer(completion: Any, headers: Mapping[str, str]) -> Answer:
         calls=[
             Call(call.id, call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()
         ],
-        finish=FINISH[choice.finish_reason],
+        finish="refused" if message.refusal else FINISH[choice.finish_reason],
         usage=_counts(completion.usage) if completion.usage else None,
         model=completion.model,
         native=completion,

@@ -1,16 +1,16 @@
 """The Anthropic SDK."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import anthropic
 from anthropic.lib.streaming._messages import accumulate_event
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message, ModelInfo, RawMessageStreamEvent
 from anthropic.types.shared import ErrorResponse
 from pydantic import TypeAdapter
 
-from tests.e2e.answers import KEY, Answer, Call, Counts, Question, Way
+from tests.e2e.answers import Answer, Call, Counts, Question
+from tests.e2e.sdk_client import PARAMETERS, GeneratedClient
 
 FINISH = {
     "end_turn": "stop",
@@ -24,30 +24,23 @@ _EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 _ERROR: TypeAdapter[ErrorResponse] = TypeAdapter(ErrorResponse)
 
 
-class MessagesClient:
+class MessagesClient(GeneratedClient):
     """Messages; see `Client`."""
 
     format = "anthropic"
     sdk = anthropic
+    kinds = (anthropic.Anthropic, anthropic.AsyncAnthropic)
+    root = ""
+    described = TypeAdapter(ModelInfo)
+    turns = "messages"
+    default_limit = 1000
 
-    def __init__(self, base_url: str, runner: asyncio.Runner, key: str = KEY) -> None:
-        self._runner = runner
-        self.sync = anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0)
-        self.asynchronous = anthropic.AsyncAnthropic(base_url=base_url, api_key=key, max_retries=0)
+    def _question(self, content: Any, system: str | None, fields: Question) -> Question:
+        told = {} if system is None else {"system": system}
+        return {"messages": [{"role": "user", "content": content}], **told, **fields}
 
-    def close(self) -> None:
-        self.sync.close()
-        self._runner.run(self.asynchronous.close())
-
-    def question(
-        self, text: str = "Hi", system: str | None = None, tools: int = 0, media: tuple[Any, ...] = (), **fields: Any
-    ) -> Question:
-        content = [{"type": "text", "text": text}, *media] if media else text
-        if system is not None:
-            fields["system"] = system
-        if tools:
-            fields["tools"] = [_tool(name) for name in ("get_weather", "get_time")[:tools]]
-        return {"messages": [{"role": "user", "content": content}], "max_tokens": 1000, **fields}
+    def _tool(self, name: str) -> Any:
+        return {"name": name, "description": f"Tool {name}", "input_schema": PARAMETERS}
 
     def image(self, media_type: str, data: str) -> Any:
         return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
@@ -64,10 +57,6 @@ class MessagesClient:
         replies = [{"type": "tool_result", "tool_use_id": call, "content": text} for call, text in results.items()]
         turn = [{"role": "user", "content": replies}] if replies else []
         return {**question, **fields, "messages": [*question["messages"], held, *turn]}
-
-    def ask(self, way: Way, model: str, question: Question) -> Answer:
-        asked = {"model": model, **question}
-        return self._runner.run(_ASYNC[way.shape](self, asked)) if way.is_async else _SYNC[way.shape](self, asked)
 
     def error_of(self, error: Any) -> Any:
         return _ERROR.validate_python(error.body).error
@@ -97,23 +86,6 @@ class MessagesClient:
     async def _helper_async(self, asked: Question) -> Answer:
         async with self.asynchronous.messages.stream(**asked) as stream:
             return _answer(await stream.get_final_message(), stream.response.headers)
-
-
-_SYNC: dict[str, Any] = {
-    "whole": MessagesClient._whole,
-    "events": MessagesClient._events,
-    "helper": MessagesClient._helper,
-}
-_ASYNC: dict[str, Any] = {
-    "whole": MessagesClient._whole_async,
-    "events": MessagesClient._events_async,
-    "helper": MessagesClient._helper_async,
-}
-
-
-def _tool(name: str) -> Any:
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    return {"name": name, "description": f"Tool {name}", "input_schema": schema}
 
 
 def _collected(events: Iterable[RawMessageStreamEvent]) -> Any:

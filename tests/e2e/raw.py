@@ -80,6 +80,75 @@ def _chat_deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
+def gemini_answer(
+    upstream: FaultUpstream, way: Way, *parts: dict[str, Any], finish: str | None = "STOP", **fields: Any
+) -> str:
+    """The model whose answer is a candidate of these parts; without a finish there is no candidate."""
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 3, "totalTokenCount": 8}
+    common = {"usageMetadata": usage, "modelVersion": "raw", "responseId": "raw", **fields}
+    pieces = [[part] for part in parts] if way.streams else [list(parts)] if parts else []
+    rows = [{**common, "candidates": [_candidate(piece)]} for piece in pieces] or [common]
+    if finish:
+        rows[-1]["candidates"] = [{**_candidate(pieces[-1] if pieces else []), "finishReason": finish}]
+    if not way.streams:
+        return _registered(upstream, rows[0])
+    body = b"".join(b"data: %b\r\n\r\n" % _json(row) for row in rows)
+    return upstream.register(response(body, content_type="text/event-stream", chunks=100))
+
+
+def _candidate(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"content": {"parts": parts, "role": "model"} if parts else {}, "index": 0}
+
+
+def responses_answer(
+    upstream: FaultUpstream, way: Way, *items: dict[str, Any], status: str = "completed", **end: Any
+) -> str:
+    """The model whose answer has these output items: messages of one part, and function calls."""
+    common = {
+        "id": "resp_raw",
+        "object": "response",
+        "created_at": 1_760_000_000,
+        "model": "raw",
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    usage = {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8, **details}
+    final = {**common, "status": status, "output": list(items), "usage": usage, **end}
+    if not way.streams:
+        return _registered(upstream, final)
+    rows = [
+        {"type": "response.created", "response": {**common, "status": "in_progress", "output": []}},
+        *({**row, "output_index": index} for index, item in enumerate(items) for row in _item_rows(item)),
+        {"type": f"response.{status}", "response": final},
+    ]
+    events = ({**row, "sequence_number": number} for number, row in enumerate(rows))
+    body = b"".join(b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _json(event)) for event in events)
+    return upstream.register(response(body, content_type="text/event-stream", chunks=100))
+
+
+def _item_rows(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    emptied = {"content": [], "arguments": ""}
+    started = {key: emptied.get(key, value) for key, value in item.items()}
+    yield {"type": "response.output_item.added", "item": {**started, "status": "in_progress"}}
+    for index, part in enumerate(item.get("content", ())):
+        name = "refusal" if part["type"] == "refusal" else "text"
+        place = {"item_id": item["id"], "content_index": index}
+        stem = {"refusal": "response.refusal", "text": "response.output_text"}[name]
+        yield {"type": "response.content_part.added", **place, "part": {**part, name: ""}}
+        for piece in _halves(part[name]):
+            yield {"type": f"{stem}.delta", **place, "delta": piece}
+        yield {"type": f"{stem}.done", **place, name: part[name]}
+        yield {"type": "response.content_part.done", **place, "part": part}
+    if "arguments" in item:
+        for piece in _halves(item["arguments"]):
+            yield {"type": "response.function_call_arguments.delta", "item_id": item["id"], "delta": piece}
+        done = {"arguments": item["arguments"], "item_id": item["id"]}
+        yield {"type": "response.function_call_arguments.done", **done}
+    yield {"type": "response.output_item.done", "item": item}
+
+
 def _halves(text: str) -> tuple[str, str]:
     return text[: len(text) // 2], text[len(text) // 2 :]
 

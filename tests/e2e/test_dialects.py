@@ -3,8 +3,10 @@
 import pytest
 
 from tests.e2e.answers import EVENTS, HELPER, WHOLE, Answer, Client, Counts, Way
+from tests.e2e.pairs import FORMATS
 from tests.fault_upstream import ARGUMENTS, GREETING, ODDITIES, THOUGHT, story
 
+STREAMED = pytest.mark.parametrize("way", [WHOLE, EVENTS], ids=str)
 STREAM_WAYS = pytest.mark.parametrize("way", [EVENTS, HELPER], ids=str)
 
 SPELLINGS = [
@@ -25,22 +27,25 @@ SPELLINGS = [
 
 STORIES = ["answer", "tools~n=2", "thinking"]
 
+FOREIGN_TO_THE_SDK = {"gemini": {"comments", "space"}}
+"""What the SDK itself cannot read where nobody spells it anew: on the lossless lane."""
+
 
 def _spelled(pairs: dict[str, object]) -> str:
     return "+".join(f"{name}-{value}" for name, value in pairs.items())
 
 
-@STREAM_WAYS
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=_spelled)
-@pytest.mark.parametrize("name", STORIES)
-def test_every_spelling_of_a_stream_says_the_same(
-    client: Client, backend: str, way: Way, spelling: dict[str, object], name: str
-) -> None:
+def test_every_spelling_of_a_stream_says_the_same(client: Client, backend: str, spelling: dict[str, object]) -> None:
+    if client.format == backend and FOREIGN_TO_THE_SDK.get(backend, set()) & spelling.keys():
+        pytest.skip("the client's own SDK cannot read it")
     question = client.question(tools=1)
-    plain = client.ask(WHOLE, f"{backend}:{story(name)}", question)
-    assert _said(client.ask(way, f"{backend}:{story(name, **spelling)}", question)) == _said(plain)
+    for name in STORIES:
+        plain = client.ask(WHOLE, f"{backend}:{story(name, ids=1)}", question)
+        assert _said(client.ask(EVENTS, f"{backend}:{story(name, ids=1, **spelling)}", question)) == _said(plain)
 
 
+@STREAMED
 def test_a_compressed_answer_is_read(client: Client, backend: str, way: Way) -> None:
     assert client.ask(way, f"{backend}:{story('gzip')}", client.question()).text == GREETING
 
@@ -53,39 +58,37 @@ TEXT_ODDITIES = [name for name in ODDITIES if name not in ("error_after_finish",
 TOOL_ODDITIES = ["usage_rides", "usage_in_x_groq", "no_finish", *(name for name in ODDITIES if "tool" in name)]
 
 
-@STREAM_WAYS
+@pytest.fixture(params=[name for name in FORMATS if name != "openai"], ids="{}-sdk".format)
+def stranger(request: pytest.FixtureRequest, clients: dict[str, Client]) -> Client:
+    """Each SDK that does not speak Chat Completions."""
+    return clients[request.param]
+
+
 @pytest.mark.parametrize("oddity", TEXT_ODDITIES)
-def test_odd_dialects_of_chat_give_the_same_text(clients: dict[str, Client], way: Way, oddity: str) -> None:
-    client = clients["anthropic"]
-    answer = client.ask(way, f"openai:{story('answer', odd=oddity)}", client.question())
+def test_odd_dialects_of_chat_give_the_same_text(stranger: Client, oddity: str) -> None:
+    answer = stranger.ask(EVENTS, f"openai:{story('answer', odd=oddity)}", stranger.question())
     assert (answer.text, answer.finish, answer.usage) == (GREETING, "stop", Counts(21, 9))
 
 
-@STREAM_WAYS
 @pytest.mark.parametrize("oddity", TOOL_ODDITIES)
 @pytest.mark.parametrize("count", [1, 2])
-def test_odd_dialects_of_chat_give_the_same_calls(
-    clients: dict[str, Client], way: Way, oddity: str, count: int
-) -> None:
-    client = clients["anthropic"]
-    answer = client.ask(way, f"openai:{story('tools', n=count, odd=oddity)}", client.question(tools=1))
+def test_odd_dialects_of_chat_give_the_same_calls(stranger: Client, oddity: str, count: int) -> None:
+    answer = stranger.ask(EVENTS, f"openai:{story('tools', n=count, odd=oddity)}", stranger.question(tools=1))
     assert [(call.name, call.arguments) for call in answer.calls] == [("get_weather", ARGUMENTS)] * count
     assert len({call.id for call in answer.calls}) == count
     assert (answer.finish, answer.usage) == ("tools", Counts(21, 9))
 
 
-@STREAM_WAYS
 @pytest.mark.parametrize("oddity", ["reasoning_key", "usage_rides", "no_finish"])
-def test_odd_dialects_of_chat_give_the_same_thinking(clients: dict[str, Client], way: Way, oddity: str) -> None:
-    client = clients["anthropic"]
-    answer = client.ask(way, f"openai:{story('thinking', odd=oddity)}", client.question(tools=1))
+def test_odd_dialects_of_chat_give_the_same_thinking(stranger: Client, oddity: str) -> None:
+    answer = stranger.ask(EVENTS, f"openai:{story('thinking', odd=oddity)}", stranger.question(tools=1))
     assert (answer.thinking, answer.text, answer.finish) == (THOUGHT, "", "tools")
 
 
-@STREAM_WAYS
-def test_a_stream_without_usage_is_whole_all_the_same(clients: dict[str, Client], way: Way) -> None:
-    answer = clients["anthropic"].ask(way, f"openai:{story('answer', odd='no_usage')}", clients["anthropic"].question())
-    assert (answer.text, answer.finish, answer.usage) == (GREETING, "stop", Counts(0, 0))
+def test_a_stream_without_usage_is_whole_all_the_same(stranger: Client) -> None:
+    answer = stranger.ask(EVENTS, f"openai:{story('answer', odd='no_usage')}", stranger.question())
+    assert (answer.text, answer.finish) == (GREETING, "stop")
+    assert answer.usage in (None, Counts(0, 0))
 
 
 @STREAM_WAYS

@@ -1,4 +1,4 @@
-"""The embedded model, asked by both SDKs."""
+"""The embedded model, asked by every SDK."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.answers import EVENTS, HELPER, WAYS, WHOLE, Answer, Client, Way
-from tests.e2e.chat_client import ChatClient
-from tests.e2e.messages_client import MessagesClient
+from tests.e2e.answers import EVENTS, HELPER, WAYS, WHOLE, Answer, Client, Question, Way
+from tests.e2e.pairs import clients_of
 from tests.support.proxy import running_proxy
 
 weights = pytest.importorskip("llm_proxy_local.weights", reason="the connector is not installed")
@@ -21,17 +20,15 @@ pytestmark = pytest.mark.skipif(weights.find_weights() is None, reason="needs `l
 @pytest.fixture(scope="module")
 def clients(runner: asyncio.Runner) -> Iterator[dict[str, Client]]:
     """Clients of a proxy with the embedded model and a small context."""
-    with running_proxy({"backends": {"local": {"context_size": 256, "preload": True}}}) as proxy:
-        chat, messages = ChatClient(proxy.openai_url, runner), MessagesClient(proxy.address, runner)
-        yield {"openai": chat, "anthropic": messages}
-        chat.close()
-        messages.close()
+    config = {"backends": {"local": {"context_size": 256, "preload": True}}}
+    with running_proxy(config) as proxy, clients_of(proxy.address, runner) as clients:
+        yield clients
 
 
 def _ask(client: Client, way: Way, text: str = "Tell me about cats.", tokens: int = 8, **fields: Any) -> Answer:
     """A short answer without chance in it."""
-    question = client.question(text, extra_body={"temperature": 0}, **fields)
-    return client.ask(way, MODEL, question | {"max_tokens": tokens})
+    still = {"temperature": 0} if client.format == "gemini" else {"extra_body": {"temperature": 0}}
+    return client.ask(way, MODEL, client.question(text, limit=tokens, **still, **fields))
 
 
 def _tokens(answer: Answer) -> tuple[int, int]:
@@ -49,15 +46,18 @@ def test_every_way_collects_the_same_answer(client: Client) -> None:
         assert (other.text, other.finish, _tokens(other)) == (whole.text, whole.finish, _tokens(whole))
 
 
-def test_both_sdks_get_the_same_answer(clients: dict[str, Client]) -> None:
-    one, other = (_ask(client, HELPER, system="You are a pirate.") for client in clients.values())
-    assert (one.text, _tokens(one)) == (other.text, _tokens(other))
+def test_all_sdks_get_the_same_answer(clients: dict[str, Client]) -> None:
+    answers = [_ask(client, HELPER, system="You are a pirate.") for client in clients.values()]
+    assert len({(answer.text, _tokens(answer)) for answer in answers}) == 1
 
 
 @STREAMED
-def test_a_stop_sequence_ends_the_answer(client: Client, way: Way) -> None:
+@pytest.mark.parametrize(
+    ("speaker", "word"), [("openai", "stop"), ("anthropic", "stop_sequences"), ("gemini", "stop_sequences")]
+)
+def test_a_stop_sequence_ends_the_answer(clients: dict[str, Client], speaker: str, word: str, way: Way) -> None:
+    client = clients[speaker]
     free = _ask(client, way).text
-    word = {"openai": "stop", "anthropic": "stop_sequences"}[client.format]
     cut = _ask(client, way, **{word: [free[4:7]]})
     assert (cut.text, cut.finish) == (free[: free.index(free[4:7])], "stop")
 
@@ -67,8 +67,8 @@ def test_a_conversation_too_long_for_the_context_is_a_bad_request(client: Client
     with pytest.raises(client.sdk.BadRequestError, match="256") as caught:
         _ask(client, way, "word " * 400)
     error = client.error_of(caught.value)
-    assert error.type == "invalid_request_error"
-    if client.format == "openai":
+    assert error.type == ("INVALID_ARGUMENT" if client.format == "gemini" else "invalid_request_error")
+    if client.format.startswith("openai"):
         assert error.code == "context_length_exceeded"
 
 
@@ -79,11 +79,18 @@ def test_tools_are_left_out_and_told(client: Client, way: Way) -> None:
     assert "tools" in answer.dropped
 
 
+MUST: dict[str, Question] = {
+    "openai": {"tool_choice": "required"},
+    "openai-responses": {"tool_choice": "required"},
+    "anthropic": {"tool_choice": {"type": "any"}},
+    "gemini": {"tool_config": {"function_calling_config": {"mode": "ANY"}}},
+}
+
+
 @STREAMED
 def test_a_tool_that_must_be_called_is_refused(client: Client, way: Way) -> None:
-    choice = {"openai": "required", "anthropic": {"type": "any"}}[client.format]
     with pytest.raises(client.sdk.BadRequestError, match="tool"):
-        _ask(client, way, tools=1, tool_choice=choice)
+        _ask(client, way, tools=1, **MUST[client.format])
 
 
 @STREAMED
@@ -92,19 +99,32 @@ def test_an_image_is_refused(client: Client, way: Way) -> None:
         _ask(client, way, media=(client.linked_image("https://example.com/cat.png"),))
 
 
+_FUNCTION = {"name": "get_time", "arguments": "{}"}
+_PAST: dict[str, list[Any]] = {
+    "openai": [
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": _FUNCTION}]},
+        {"role": "tool", "tool_call_id": "c", "content": "Noon."},
+    ],
+    "openai-responses": [
+        {"type": "function_call", "call_id": "c", **_FUNCTION},
+        {"type": "function_call_output", "call_id": "c", "output": "Noon."},
+    ],
+    "anthropic": [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "get_time", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "Noon."}]},
+    ],
+    "gemini": [
+        {"role": "model", "parts": [{"function_call": {"name": "get_time", "args": {}}}]},
+        {"role": "user", "parts": [{"function_response": {"name": "get_time", "response": {"output": "Noon."}}}]},
+    ],
+}
+
+
 def test_a_tool_conversation_from_elsewhere_can_go_on(client: Client) -> None:
     """What the model cannot do itself it can still read."""
-    question = client.question("What time is it?", tools=1)
-    if client.format == "openai":
-        function = {"name": "get_time", "arguments": "{}"}
-        call: Any = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": function}]}
-        result: Any = {"role": "tool", "tool_call_id": "c", "content": "Noon."}
-    else:
-        use = {"type": "tool_use", "id": "c", "name": "get_time", "input": {}}
-        call = {"role": "assistant", "content": [use]}
-        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "Noon."}]}
-    question["messages"] += [call, result]
-    assert client.ask(WHOLE, MODEL, question | {"max_tokens": 5}).text
+    question = client.question("What time is it?", tools=1, limit=5)
+    question[client.turns] += _PAST[client.format]
+    assert client.ask(WHOLE, MODEL, question).text
 
 
 @STREAMED
@@ -114,14 +134,12 @@ def test_an_unknown_local_model_is_not_found(client: Client, way: Way) -> None:
 
 
 def test_the_model_is_listed(client: Client) -> None:
-    assert [model.id for model in client.sync.models.list()] == [MODEL]
+    assert client.models() == [MODEL]
 
 
-def test_answers_that_wait_for_each_other_all_arrive(clients: dict[str, Client], runner: asyncio.Runner) -> None:
-    client = clients["openai"]
-    asked = {"model": MODEL, "max_tokens": 3, **client.question()}
+def test_answers_that_wait_for_each_other_all_arrive(client: Client, runner: asyncio.Runner) -> None:
+    async def ask_all() -> list[Answer]:
+        question = client.question(limit=3)
+        return await asyncio.gather(*(client.ask_async(Way("whole", True), MODEL, question) for _ in range(4)))
 
-    async def ask_all() -> list[Any]:
-        return await asyncio.gather(*(client.asynchronous.chat.completions.create(**asked) for _ in range(4)))
-
-    assert all(completion.usage.completion_tokens == 3 for completion in runner.run(ask_all()))
+    assert all(_tokens(answer)[1] == 3 for answer in runner.run(ask_all()))
