@@ -12,14 +12,11 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import httpx
-import openai
 import pytest
 
 from tests.e2e.answers import WAYS, Client, Way
-from tests.e2e.chat_client import ChatClient
-from tests.e2e.messages_client import MessagesClient
+from tests.e2e.pairs import FORMATS, clients_of
 from tests.fault_upstream import ARGUMENTS, GREETING, FaultUpstream, story, upstream_in_thread
 from tests.support.proxy import RunningProxy, running_proxy
 from tests.support.wheels import Pip, build_wheel, fresh_environment, lend
@@ -62,13 +59,11 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def clients(proxy: RunningProxy, runner: asyncio.Runner) -> Iterator[dict[str, Client]]:
-    chat, messages = ChatClient(proxy.openai_url, runner), MessagesClient(proxy.address, runner)
-    yield {"openai": chat, "anthropic": messages}
-    chat.close()
-    messages.close()
+    with clients_of(proxy.address, runner) as clients:
+        yield clients
 
 
-@pytest.fixture(params=["openai", "anthropic"], ids="{}-sdk".format)
+@pytest.fixture(params=FORMATS, ids="{}-sdk".format)
 def client(request: pytest.FixtureRequest, clients: dict[str, Client]) -> Client:
     return clients[request.param]
 
@@ -142,7 +137,7 @@ def test_an_error_is_the_sdks_error_for_that_status(client: Client, connector: s
 
 @pytest.mark.parametrize("name", ["rst", "fin", "eof", "no_done"])
 def test_a_broken_stream_is_an_error_and_no_answer(client: Client, connector: str, name: str) -> None:
-    with pytest.raises((openai.APIError, anthropic.APIError)):
+    with pytest.raises(client.sdk.APIError):
         client.ask(Way("events"), f"{connector}:{story(name)}", client.question())
 
 
@@ -211,12 +206,44 @@ async def collected_message(sdk: Any, model: str) -> Collected:
     return text, json.loads(arguments or "null"), finish, tokens
 
 
+async def collected_response(sdk: Any, model: str) -> Collected:
+    """The same, as the OpenAI SDK streams responses."""
+    text, arguments, finish, tokens = "", "", "", 0
+    async for event in await sdk.responses.create(model=model, stream=True, input="Hi"):
+        text += event.delta if event.type == "response.output_text.delta" else ""
+        arguments += event.delta if event.type == "response.function_call_arguments.delta" else ""
+        if event.type == "response.completed":
+            finish, tokens = event.response.status, event.response.usage.output_tokens
+    return text, json.loads(arguments or "null"), finish, tokens
+
+
+async def collected_contents(sdk: Any, model: str) -> Collected:
+    """The same, as Google's SDK streams them, arguments whole."""
+    text, arguments, finish, tokens = "", None, "", 0
+    async for chunk in await sdk.models.generate_content_stream(model=model, contents="Hi"):
+        tokens = chunk.usage_metadata.candidates_token_count if chunk.usage_metadata else tokens
+        for candidate in chunk.candidates or ():
+            parts = (candidate.content and candidate.content.parts) or []
+            text += "".join(part.text or "" for part in parts)
+            arguments = next((part.function_call.args for part in parts if part.function_call), arguments)
+            finish += candidate.finish_reason or ""
+    return text, arguments, finish, tokens
+
+
+COLLECT: dict[str, Collect] = {
+    "openai": collected_chat,
+    "openai-responses": collected_response,
+    "anthropic": collected_message,
+    "gemini": collected_contents,
+}
 ANSWERS = {"answer": (TEXT, None), "tools": ("", ARGUMENTS)}
 FINISH = {
     ("openai", "answer"): "stop",
     ("openai", "tools"): "tool_calls",
     ("anthropic", "answer"): "end_turn",
     ("anthropic", "tools"): "tool_use",
+    **dict.fromkeys([("openai-responses", "answer"), ("openai-responses", "tools")], "completed"),
+    **dict.fromkeys([("gemini", "answer"), ("gemini", "tools")], "STOP"),
 }
 
 
@@ -241,6 +268,10 @@ def length_of(upstream: FaultUpstream, name: str) -> int:
         ("bare", "openai", "tools", 3),
         ("bare", "anthropic", "answer", 7),
         ("bare", "anthropic", "tools", 11),
+        ("bare", "openai-responses", "answer", 11),
+        ("bare", "openai-responses", "tools", 17),
+        ("bare", "gemini", "answer", 11),
+        ("bare", "gemini", "tools", 17),
         ("bare-dumps", "openai", "answer", 7),
         ("bare-dumps", "openai", "tools", 11),
         ("bare-careful", "openai", "answer", 7),
@@ -258,7 +289,7 @@ def test_the_stream_is_the_same_wherever_the_upstream_cuts_it(
 ) -> None:
     """Every byte once; the rest as a sample, for `formats/test_slices.py` cuts at every byte without a network."""
     sdk = clients[spoken].asynchronous
-    collect: Collect = {"openai": collected_chat, "anthropic": collected_message}[spoken]
+    collect = COLLECT[spoken]
     length = length_of(upstream, name)
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -2,16 +2,19 @@
 
 import json
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy_core.errors import BackendError, InvalidRequestError
-from proxy_core.formats.anthropic import AnthropicFormat
+from proxy_core.formats import builtin_formats, sse
+from proxy_core.formats.gemini import GeminiFormat
 from proxy_core.formats.lossless import LosslessStream, peek, replace_model
-from proxy_core.formats.openai import OpenAIFormat
+from proxy_core.formats.lossless_array import LosslessArray
 from tests.fault_upstream.formats import FORMATS
+from tests.fault_upstream.json_array import JsonArray
 from tests.fault_upstream.reply import Reply, Text, ToolUse
 from tests.fault_upstream.sse import Spelling
 from tests.support.cuts import in_two, pieces_of
@@ -176,20 +179,24 @@ def stream_of(name: str, eol: str = "\n") -> bytes:
     return b"".join(Spelling(eol=eol).frames(FORMATS[name].events(REPLY)))
 
 
-BOTH = pytest.mark.parametrize("wire_format", [OpenAIFormat(), AnthropicFormat()], ids=lambda each: each.name)
+ALL = pytest.mark.parametrize("wire_format", builtin_formats(), ids=lambda each: each.name)
+#: Those whose streams say that they are at the end.
+WITH_TERMINAL = pytest.mark.parametrize(
+    "wire_format", [each for each in builtin_formats() if each.name != "gemini"], ids=lambda each: each.name
+)
 
 
-def pass_through(wire_format, pieces) -> tuple[bytes, LosslessStream]:
+def pass_through(wire_format, pieces, kind=LosslessStream) -> tuple[bytes, LosslessStream]:
     """What comes out of a lossless stream until it is over, and the stream."""
-    stream, out = LosslessStream(wire_format), []
+    stream, out = kind(wire_format), []
     for piece in pieces:
         out.append(stream.feed(piece))
-        if stream.terminal or stream.error:
+        if stream.has_ended():
             return b"".join(out), stream
     return b"".join([*out, stream.flush()]), stream
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("eol", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 def test_a_stream_passes_byte_for_byte_wherever_it_is_cut(wire_format, eol):
     whole = stream_of(wire_format.name, eol)
@@ -197,25 +204,25 @@ def test_a_stream_passes_byte_for_byte_wherever_it_is_cut(wire_format, eol):
         out, stream = pass_through(wire_format, pieces)
         # A cut within the very last CRLF ends the stream one byte early; its blank line is complete all the same.
         assert out == whole or (eol == "\r\n" and out == whole[:-1])
-        assert stream.terminal
+        assert stream.terminal or stream.may_end
         assert stream.usage.output_tokens == 9
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_a_stream_passes_byte_for_byte_in_small_pieces(wire_format, size):
     whole = stream_of(wire_format.name)
     assert pass_through(wire_format, pieces_of(whole, size))[0] == whole
 
 
-@BOTH
+@WITH_TERMINAL
 def test_nothing_follows_the_terminal_event_wherever_the_stream_is_cut(wire_format):
     whole = stream_of(wire_format.name)
     for pieces in in_two(whole + b'data: {"late": "DONE"}\n\n'):
         assert pass_through(wire_format, pieces)[0] == whole
 
 
-@BOTH
+@ALL
 def test_a_stream_cut_off_before_its_terminal_event_is_not_terminal(wire_format):
     whole = stream_of(wire_format.name)
     last = whole.rstrip(b"\n").rindex(b"\n\n") + 2
@@ -223,26 +230,117 @@ def test_a_stream_cut_off_before_its_terminal_event_is_not_terminal(wire_format)
         out, stream = pass_through(wire_format, [whole[:at]])
         assert whole.startswith(out)
         assert not stream.terminal
+        assert not stream.may_end
 
 
-@BOTH
+@ALL
 def test_a_terminal_event_without_its_blank_line_is_completed(wire_format):
     whole = stream_of(wire_format.name)
     out, stream = pass_through(wire_format, [whole.rstrip(b"\n")])
     assert out == whole
-    assert stream.terminal
+    assert stream.terminal or stream.may_end
 
 
-@BOTH
+@ALL
 def test_an_error_event_ends_the_stream(wire_format):
     frame = Spelling().frame(FORMATS[wire_format.name].error_event(429))
-    out, stream = pass_through(wire_format, [frame + stream_of(wire_format.name)])
-    assert out == frame
+    out, stream = pass_through(wire_format, [frame, stream_of(wire_format.name)])
     assert stream.error.message
-    assert not stream.terminal
+    if wire_format.error_is_last:
+        assert out == frame
+        assert not stream.terminal
 
 
-@BOTH
+@ALL
+def test_an_error_without_its_blank_line_is_completed(wire_format):
+    begun = stream_of(wire_format.name).partition(b"\n\n")[0] + b"\n\n"
+    frame = Spelling().frame(FORMATS[wire_format.name].error_event(429))
+    out, stream = pass_through(wire_format, [begun, frame.rstrip(b"\n")])
+    assert out == begun + frame
+    assert stream.error.message
+
+
+def test_a_torn_event_after_the_last_is_discarded_and_no_end():
+    whole = stream_of("gemini")
+    for torn in (b"data: {", b'data: {"usageMeta', b'data: {"finishReason": "ST'):
+        out, stream = pass_through(GeminiFormat(), [whole, torn])
+        assert out == whole
+        assert not stream.may_end
+
+
+def candidate(number: int, **fields: str) -> bytes:
+    parts = {"content": {"parts": [{"text": "a"}]}}
+    return json.dumps({"candidates": [{**parts, "index": number, **fields}]}).encode()
+
+
+@pytest.mark.parametrize("kind", [LosslessStream, LosslessArray])
+@pytest.mark.parametrize(("ended", "whole"), [([], False), ([0], False), ([1], False), ([0, 1], True), ([1, 0], True)])
+def test_every_candidate_has_to_end(kind, ended, whole):
+    events = [candidate(0), candidate(1), *(candidate(number, finishReason="STOP") for number in ended)]
+    streams = {LosslessStream: b"".join(map(sse.render, events)), LosslessArray: b"[" + b",".join(events)}
+    assert pass_through(GeminiFormat(), [streams[kind]], kind)[1].may_end == whole
+
+
+@ALL
 def test_a_torn_marked_event_that_is_no_json_is_an_error(wire_format):
     with pytest.raises(BackendError):
         pass_through(wire_format, [b'data: {"error": "usage" "message_stop" "completion_tokens"\n\n'])
+
+
+# one JSON array
+
+
+def array_of(indented: bool = True) -> bytes:
+    """A whole answer as Gemini streams it where nobody asks for events."""
+    whole = b"".join(JsonArray(complete=True).frames(FORMATS["gemini"].events(REPLY)))
+    return whole if indented else json.dumps(json.loads(whole)).encode()
+
+
+@pytest.mark.parametrize("indented", [True, False])
+def test_an_array_passes_byte_for_byte_wherever_it_is_cut(indented):
+    whole = array_of(indented)
+    for pieces in (*in_two(whole), *(pieces_of(whole, size) for size in (1, 7, 64))):
+        out, stream = pass_through(GeminiFormat(), pieces, LosslessArray)
+        assert out == whole
+        assert (stream.may_end, stream.error, stream.usage.output_tokens) == (True, None, 9)
+
+
+@pytest.mark.parametrize("indented", [True, False])
+def test_an_array_that_is_cut_off_before_its_last_element_has_no_end(indented):
+    whole = array_of(indented)
+    last = whole.rindex(b'"finishReason"')
+    for at in range(last + 1):
+        out, stream = pass_through(GeminiFormat(), [whole[:at]], LosslessArray)
+        assert whole.startswith(out)
+        assert not stream.terminal
+        assert not stream.may_end
+
+
+def test_a_long_element_in_small_pieces_takes_linear_time():
+    whole = b'[{"candidates": [{"finishReason": "STOP", "data": "' + b"A" * 8 * 1024 * 1024 + b'"}]}]'
+    began = time.process_time()
+    assert pass_through(GeminiFormat(), pieces_of(whole, 64), LosslessArray)[0] == whole
+    assert time.process_time() - began < 2
+
+
+def test_only_whole_elements_of_an_array_pass():
+    whole = array_of()
+    ends = {0, *(match.end() for match in re.finditer(rb"\n}", whole))}
+    for first, _ in in_two(whole):
+        assert len(LosslessArray(GeminiFormat()).feed(first)) in ends
+
+
+@pytest.mark.parametrize("end", [b"\n]", b"]\r\n", b"", b"\n", b",\n", b',{"torn":'])
+def test_an_error_is_an_element_of_the_array_and_closes_it(end):
+    element = json.dumps(FORMATS["gemini"].error(429)).encode()
+    out, stream = pass_through(GeminiFormat(), [b"[" + element, end], LosslessArray)
+    assert out == b"[" + element + (end if b"]" in end else b"]")
+    assert stream.error.message
+
+
+def test_an_array_that_lacks_its_end_alone_gets_it():
+    whole = array_of()
+    for at in range(len(whole.rstrip(b"\r\n]")), len(whole)):
+        out, stream = pass_through(GeminiFormat(), [whole[:at]], LosslessArray)
+        assert json.loads(out) == json.loads(whole)
+        assert stream.may_end

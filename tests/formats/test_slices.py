@@ -31,6 +31,7 @@ from proxy_core.api import (
     TranslationService,
 )
 from proxy_core.errors import BackendError
+from proxy_core.formats.said import Said
 from proxy_core.formats.slices import SliceAssembler
 from proxy_core.host.registry import ConfiguredBackend
 from proxy_core.stream_answer import StreamAnswer
@@ -72,9 +73,14 @@ DEFINITION = BackendPluginDefinition("bare", Bare, "llm-proxy-bare", PluginCompa
 CONFIGURED = ConfiguredBackend("bare", DEFINITION, Bare(AppConfig()), {}, 1)
 
 
+def frames_of(format_name: str, spelling: str = "plain") -> list[bytes]:
+    """The reply as a stream, event by event."""
+    return list(SPELLINGS[spelling].frames(FORMATS[format_name].events(REPLY)))
+
+
 def spelled(format_name: str, spelling: str = "plain") -> bytes:
     """The reply as a stream."""
-    return b"".join(SPELLINGS[spelling].frames(FORMATS[format_name].events(REPLY)))
+    return b"".join(frames_of(format_name, spelling))
 
 
 def answer_of(
@@ -106,9 +112,9 @@ async def collect(said: list[StreamChunk], answer: StreamAnswer) -> None:
 
 
 def told(chunks: Iterable[StreamChunk]) -> tuple[Any, ...]:
-    """What a stream says, however it came in pieces."""
+    """What a stream says, however it came in pieces; what it repeats counts once."""
     text, arguments, opened, finish, ends, usage = "", "", [], [], 0, None
-    for chunk in chunks:
+    for chunk in map(Said().apply, chunks):
         assert not ends
         ends += chunk.terminal
         finish += [each.reason for each in chunk.finish]
@@ -118,12 +124,15 @@ def told(chunks: Iterable[StreamChunk]) -> tuple[Any, ...]:
                 text += delta.text
             if isinstance(delta, ToolCallDelta):
                 arguments += delta.arguments
-                opened += [(delta.id, delta.name)] if delta.name else []
+                opened += [delta.name] if delta.name else []
     assert usage is not None
     return text, json.loads(arguments), opened, finish, ends, usage.output_tokens
 
 
-WHOLE = ("".join(TEXT), ARGUMENTS, [("call_1", "look")], ["tool_calls"], 1, 4)
+def whole(format_name: str) -> tuple[Any, ...]:
+    """The same of the reply; Gemini does not tell that it stopped for a tool."""
+    finish = "stop" if format_name == "gemini" else "tool_calls"
+    return "".join(TEXT), ARGUMENTS, ["look"], [finish], 1, 4
 
 
 # ways in which a connector reads
@@ -158,8 +167,8 @@ def lines_of(stream: bytes) -> list[str]:
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("spelling", ["plain", "crlf"])
 async def test_a_stream_says_the_same_wherever_it_is_cut_in_two(format_name: str, read: Reader, spelling: str) -> None:
-    for cut in in_two(spelled(format_name, spelling)):
-        assert told(await chunks_of(format_name, read(filter(None, cut)))) == WHOLE
+    for cut in in_two(spelled(format_name, spelling), most=1500):
+        assert told(await chunks_of(format_name, read(filter(None, cut)))) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -171,7 +180,7 @@ async def test_a_stream_says_the_same_in_pieces_of_any_size(
 ) -> None:
     stream = spelled(format_name, spelling)
     for size in (*range(1, 8), 13, 64, 200, len(stream)):
-        assert told(await chunks_of(format_name, read(pieces_of(stream, size)), dumped)) == WHOLE
+        assert told(await chunks_of(format_name, read(pieces_of(stream, size)), dumped)) == whole(format_name)
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.sampled_from(READERS), st.sampled_from(sorted(SPELLINGS)), st.data())
@@ -180,7 +189,7 @@ def test_a_stream_says_the_same_in_pieces_of_mixed_sizes(format_name, read, spel
     stream = spelled(format_name, spelling)
     cuts = sorted({0, len(stream), *data.draw(st.lists(st.integers(0, len(stream)), max_size=12))})
     pieces = [stream[start:end] for start, end in pairwise(cuts)]
-    assert told(asyncio.run(chunks_of(format_name, read(pieces)))) == WHOLE
+    assert told(asyncio.run(chunks_of(format_name, read(pieces)))) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -188,26 +197,28 @@ def test_a_stream_says_the_same_in_pieces_of_mixed_sizes(format_name, read, spel
 @pytest.mark.parametrize("kept", [True, False], ids=["all", "no-blank-ones"])
 async def test_a_stream_says_the_same_line_by_line(format_name: str, spelling: str, kept: bool) -> None:
     lines = [line for line in lines_of(spelled(format_name, spelling)) if kept or line]
-    assert told(await chunks_of(format_name, lines)) == WHOLE
+    assert told(await chunks_of(format_name, lines)) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 async def test_lines_may_keep_their_ends(format_name: str) -> None:
-    assert told(await chunks_of(format_name, spelled(format_name, "chatty").splitlines(keepends=True))) == WHOLE
+    assert told(await chunks_of(format_name, spelled(format_name, "chatty").splitlines(keepends=True))) == whole(
+        format_name
+    )
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("extra", ["id: 7", "retry: 100", ": comment", ":", "event: message"])
 async def test_lines_that_say_nothing_do_not_swallow_the_next_one(format_name: str, extra: str) -> None:
     lines = [each for line in lines_of(spelled(format_name)) for each in ([extra, line] if line else [line])]
-    assert told(await chunks_of(format_name, lines)) == WHOLE
+    assert told(await chunks_of(format_name, lines)) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 async def test_whole_events_and_torn_ones_may_take_turns(format_name: str) -> None:
     events = [event + b"\n\n" for event in spelled(format_name).split(b"\n\n") if event]
     pieces = [piece for n, event in enumerate(events) for piece in (pieces_of(event, 9) if n % 2 else [event])]
-    assert told(await chunks_of(format_name, pieces)) == WHOLE
+    assert told(await chunks_of(format_name, pieces)) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -242,22 +253,23 @@ async def test_a_torn_event_is_handed_on_as_soon_as_it_is_whole(format_name: str
 
 @pytest.mark.parametrize("format_name", FORMATS)
 async def test_a_stream_that_is_cut_off_anywhere_is_reported_and_invents_nothing(format_name: str) -> None:
-    stream = spelled(format_name)
-    end = stream.rstrip().rindex(b"\n") + 1 if format_name == "openai" else stream.rindex(b"event: message_stop")
-    for length in range(1, end, 3):
+    *before, _ = frames_of(format_name)
+    stream = b"".join(before)
+    for length in range(1, len(stream), 3):
         said: list[StreamChunk] = []
         with pytest.raises(StreamInterruptedError, match="before the answer was complete"):
             await collect(said, answer_of(format_name, as_text([stream[:length]])))
         assert not any(chunk.terminal for chunk in said)
-        text = "".join(delta.text for chunk in said for delta in chunk.deltas if isinstance(delta, TextDelta))
+        heard = map(Said().apply, said)
+        text = "".join(delta.text for chunk in heard for delta in chunk.deltas if isinstance(delta, TextDelta))
         assert "".join(TEXT).startswith(text)
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", sorted({*FORMATS} - {"gemini"}))
 async def test_what_follows_the_end_is_not_handed_on(format_name: str) -> None:
     stream = spelled(format_name)
-    assert told(await chunks_of(format_name, [stream + stream])) == WHOLE
-    assert told(await chunks_of(format_name, [stream, stream])) == WHOLE
+    assert told(await chunks_of(format_name, [stream + stream])) == whole(format_name)
+    assert told(await chunks_of(format_name, [stream, stream])) == whole(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -275,7 +287,10 @@ async def test_broken_json_is_an_error_however_it_is_cut(format_name: str, size:
     [
         ("openai", {"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}, 429),
         ("openai", {"error": {"message": "slow down", "type": "x", "code": "y"}}, 502),
+        ("openai-responses", {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, 429),
         ("anthropic", {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}, 429),
+        ("gemini", {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}, 429),
+        ("gemini", {"error": {"message": "slow down", "status": "RESOURCE_EXHAUSTED"}}, 429),
     ],
 )
 async def test_an_error_body_in_place_of_a_stream_is_that_error(

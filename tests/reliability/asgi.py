@@ -5,12 +5,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 
 from proxy_core.config import AppConfig
 from proxy_core.server.app import Application
-from tests.reliability.talk import PATHS, Heard
+from tests.reliability.talk import Heard, body_of, path_of
 
 
 @contextlib.asynccontextmanager
@@ -31,11 +32,20 @@ async def application(config: Mapping[str, Any]) -> AsyncIterator[Any]:
 
 
 async def call(
-    app: Any, spoken: str, body: bytes, headers: Mapping[str, str] | None = None, method: str = "POST", path: str = ""
+    app: Any,
+    client: str,
+    model: str = "m",
+    *,
+    stream: bool = False,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    method: str = "POST",
+    path: str = "",
 ) -> Heard:
     """One request to the application."""
     heard = Heard()
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+    content = body_of(client, model, stream) if body is None else body
+    waiting = [{"type": "http.request", "body": content, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
         return waiting.pop() if waiting else await asyncio.Event().wait()  # type: ignore[func-returns-value]
@@ -48,8 +58,9 @@ async def call(
             heard.body += message["body"]
             heard.whole = not message.get("more_body", False)
 
-    sent = {"host": "127.0.0.1", "content-length": str(len(body)), **(headers or {})}
+    sent = {"host": "127.0.0.1", "content-length": str(len(content)), **(headers or {})}
     raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
-    scope = {"type": "http", "method": method, "path": path or PATHS[spoken], "query_string": b"", "headers": raw}
+    address, _, query = (path or path_of(client, model, stream)).partition("?")
+    scope = {"type": "http", "method": method, "path": unquote(address), "query_string": query.encode(), "headers": raw}
     await app({**scope, "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"}}, receive, send)
     return heard

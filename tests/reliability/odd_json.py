@@ -97,8 +97,9 @@ class Body(NamedTuple):
     expected: bytes
 
 
-def request_body(data: bytes, model: str, upstream_model: str, stream: bool) -> Body:
-    """A request with unknown fields, for `model`; upstream it is called `upstream_model`."""
+def request_body(data: bytes, model: str, upstream_model: str, stream: bool, model_in_body: bool = True) -> Body:
+    """A request with unknown fields, for `model`; upstream it is called `upstream_model`, unless that is of no account
+    in a body."""
     decide = Decisions(data)
     text = JsonText(decide)
     placeholder = "\0model\0"
@@ -109,7 +110,8 @@ def request_body(data: bytes, model: str, upstream_model: str, stream: bool) -> 
         fields.insert(decide.below(len(fields) + 1), ("stream", "true" if stream else decide.of(["false", "null"])))
     bom = "\ufeff" if decide.below(16) == 1 else ""
     written = bom + text.space() + text.members(fields) + text.space()
-    return Body(*(written.replace(placeholder, name).encode() for name in (model, upstream_model)))
+    names = (model, upstream_model if model_in_body else model)
+    return Body(*(written.replace(placeholder, name).encode() for name in names))
 
 
 def response_body(data: bytes) -> bytes:
@@ -120,23 +122,46 @@ def response_body(data: bytes) -> bytes:
 
 LINE_ENDS = ["\n", "\n", "\n", "\r\n", "\r"]
 FILLERS = [": ping", ":", "event: ping", "id: 7", "retry: 3000", "unknown: field", "data", "data:", "event:"]
-PAYLOADS = [
+PAYLOADS = [  # of any format, in any other too
     *('{"type":"ping"}', '{"choices":[]}', '{"type":"content_block_delta","index":0}', '{"usage":null,"x":1}'),
     *('{"type":"message_start","message":{"usage":{"input_tokens":3}}}', '{"x":"\u2028\u0085"}', "{}"),
     *('{"usage":{"prompt_tokens":1,"completion_tokens":2.0}}', '{"type":"new_in_2030","model":"m"}'),
+    *('{"type":"response.output_text.delta","delta":"\u2028 \\u2028"}', '{"usageMetadata":{"promptTokenCount":"3"}}'),
+    *('{"type":"response.created","response":{"usage":null,"error":null}}', '{"candidates":[{"content":{}}],"x":"}"}'),
 ]
-TERMINALS = {"openai": ["data: [DONE]", "data:[DONE]"], "anthropic": ['data: {"type":"message_stop"}']}
+TERMINALS = {
+    "openai": ["[DONE]"],
+    "openai-responses": ['{"type":"response.completed","response":{"usage":{"input_tokens":1}}}'],
+    "anthropic": ['{"type":"message_stop"}'],
+    "gemini": ['{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"candidatesTokenCount":2}}'],
+}
 
 
 def event_stream(data: bytes, spoken: str) -> list[bytes]:
-    """A stream that ends with the format's terminal event, cut into writes at any place."""
+    """A stream that ends as the format's streams do, cut into writes at any place."""
     decide = Decisions(data)
+    text = _json_array(decide) if spoken == "gemini-array" else _events(decide, spoken)
+    size = 1 + decide.below(256)
+    return [text[at : at + size] for at in range(0, len(text), size)] if decide.below(2) else [text]
+
+
+def _events(decide: Decisions, spoken: str) -> bytes:
     end = decide.of(LINE_ENDS)
     blocks = ["\ufeff"] if decide.below(16) == 1 else []
     blocks += [_block(decide, end) for _ in range(decide.below(12))]
-    text = ("".join(blocks) + decide.of(TERMINALS[spoken]) + end + end).encode()
-    size = 1 + decide.below(256)
-    return [text[at : at + size] for at in range(0, len(text), size)] if decide.below(2) else [text]
+    last = decide.of(["data: ", "data:"]) + decide.of(TERMINALS[spoken])
+    return ("".join(blocks) + last + end + end).encode()
+
+
+def _json_array(decide: Decisions) -> bytes:
+    text = JsonText(decide)
+    elements = [_element(decide, text) for _ in range(decide.below(8))]
+    separated = [text.space() + element + text.space() for element in (*elements, decide.of(TERMINALS["gemini"]))]
+    return (text.space() + "[" + ",".join(separated) + "]" + text.space()).encode()
+
+
+def _element(decide: Decisions, text: JsonText) -> str:
+    return decide.of(PAYLOADS) if decide.below(2) else text.members([("x", text.value(8)), ("}", text.string())])
 
 
 def _block(decide: Decisions, end: str) -> str:

@@ -1,4 +1,4 @@
-"""The plainest of providers: keeps the body of each request, and answers with the bytes it was told."""
+"""The plainest of providers: keeps each request, and answers with the bytes it was told."""
 
 import asyncio
 from typing import Self
@@ -7,11 +7,13 @@ from tests.fault_upstream.http1 import take_request
 
 
 class Recorder:
-    """Listens on loopback. Set `answer` to the writes of the next response; `received` is the last request's body."""
+    """Listens on loopback. Set `answer` to the writes of the next response; `received` is the last request's body,
+    and `target` what it was sent to."""
 
     def __init__(self) -> None:
         self.answer: list[bytes] = []
         self.received = b""
+        self.target = ""
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -35,7 +37,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._inbox += data
         if request := take_request(self._inbox):
-            self._recorder.received = request.body
+            self._recorder.received, self._recorder.target = request.body, request.path
             self._write(list(self._recorder.answer))
 
     def _write(self, writes: list[bytes]) -> None:

@@ -6,55 +6,67 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tests.fault_upstream import FaultUpstream
+from tests.reliability.dialects import DIALECTS, Event, elements
 from tests.support.proxy import RunningProxy
 
-SPOKEN = ("openai", "anthropic")
+#: The formats, each with a connector on `HTTPBackend` to an upstream that speaks it.
+SPOKEN = ("openai", "openai-responses", "anthropic", "gemini")
+#: Clients of each format, and of the one whose streams come in two framings, both.
+CLIENTS = (*SPOKEN, "gemini-array")
 PAIRS = [(client, upstream) for client in SPOKEN for upstream in SPOKEN]
-#: The two connectors on `HTTPBackend`, and one on plain httpx whose upstream speaks Chat Completions.
-ROUTES = [*PAIRS, *((client, "bare") for client in SPOKEN)]
-WIRE_FORMAT = {"openai": "openai", "anthropic": "anthropic", "bare": "openai"}
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
-KEYS = {"openai": "upstream-key-of-openai", "anthropic": "upstream-key-of-anthropic"}
+#: The pairs in which nobody speaks for himself.
+TRANSLATED = [(client, upstream) for client, upstream in PAIRS if client != upstream]
+#: All of the above, and a connector on plain httpx whose upstream speaks Chat Completions.
+BACKENDS = (*SPOKEN, "bare")
+ROUTES = [(client, backend) for client in CLIENTS for backend in BACKENDS]
+WIRE_FORMAT = {**{name: name for name in SPOKEN}, "bare": "openai"}
+KEYS = {name: f"upstream-key-of-{name}" for name in SPOKEN}
 
 
 def backends_at(upstream: FaultUpstream, **options: Any) -> dict[str, Any]:
-    """The config's `backends`: both connectors, pointed at one upstream, with `options` for both."""
-    common = {"models": ["listed"], **options}
-    return {
-        "openai": {"api_key": KEYS["openai"], "api_base_url": upstream.openai_url, **common},
-        "anthropic": {"api_key": KEYS["anthropic"], "api_base_url": upstream.anthropic_url, **common},
+    """The config's `backends`: every connector, pointed at one upstream, with `options` for all."""
+    urls = {
+        "openai": upstream.openai_url,
+        "openai-responses": upstream.responses_url,
+        "anthropic": upstream.anthropic_url,
+        "gemini": upstream.gemini_url,
     }
+    common = {"models": ["listed"], **options}
+    return {name: {"api_key": KEYS[name], "api_base_url": url, **common} for name, url in urls.items()}
 
 
-def body_of(model: str, stream: bool = False, **fields: Any) -> bytes:
-    """A request body that is right in both formats."""
-    messages = [{"role": "user", "content": "hello"}]
-    return json.dumps({"model": model, "stream": stream, "max_tokens": 64, "messages": messages, **fields}).encode()
+def is_lossless(client: str, backend: str) -> bool:
+    """Whether the bytes of this client are for this backend."""
+    return DIALECTS[client].format == backend
+
+
+def path_of(client: str, model: str = "m", stream: bool = False) -> str:
+    """Where a client asks for a model."""
+    return DIALECTS[client].path_of(model, stream)
+
+
+def body_of(client: str, model: str, stream: bool = False, **fields: Any) -> bytes:
+    """A client's request body."""
+    return DIALECTS[client].body_of(model, stream, **fields)
 
 
 def request_bytes(
-    spoken: str, body: bytes, headers: Mapping[str, str] | None = None, method: str = "POST", path: str | None = None
+    client: str, body: bytes, headers: Mapping[str, str] | None = None, method: str = "POST", path: str | None = None
 ) -> bytes:
     """One HTTP/1.1 request as it goes over the wire."""
-    marker = {"anthropic-version": "2023-06-01"} if spoken == "anthropic" else {}
     length = {"content-length": str(len(body))} if method == "POST" else {}
-    fields = {"host": "127.0.0.1", "content-type": "application/json", **marker, **length, **(headers or {})}
-    lines = [f"{method} {path or PATHS[spoken]} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    own = DIALECTS[client].headers
+    fields = {"host": "127.0.0.1", "content-type": "application/json", **own, **length, **(headers or {})}
+    lines = [f"{method} {path or path_of(client)} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-class Event(NamedTuple):
-    """One event of a stream, as a client reads it."""
-
-    name: str
-    data: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.data)
+def question(client: str, model: str, stream: bool = False, headers: Mapping[str, str] | None = None) -> bytes:
+    """One plain request for a model."""
+    return request_bytes(client, body_of(client, model, stream), headers, path=path_of(client, model, stream))
 
 
 @dataclass
@@ -73,13 +85,15 @@ class Heard:
     @property
     def events(self) -> list[Event]:
         """The events; a torn one at the end is left out, as clients do. Only LF and CRLF are known here."""
+        if self.headers.get("content-type") == "application/json":
+            return [Event("", element) for element in elements(self.body.decode())]
         text = self.body.replace(b"\r\n", b"\n").decode()
         blocks = text.split("\n\n")[:-1]
         return [event for block in blocks if (event := _event(block)) is not None]
 
     @property
     def error(self) -> dict[str, Any]:
-        """The `error` object of the body: both formats have one."""
+        """The `error` object of the body: all formats have one."""
         found: dict[str, Any] = self.json["error"]
         return found
 
@@ -135,8 +149,8 @@ async def send_raw(proxy: RunningProxy, request: bytes, patience: float = 10) ->
 
 async def ask(
     proxy: RunningProxy,
-    spoken: str,
-    model: str = "",
+    client: str,
+    model: str = "m",
     *,
     stream: bool = False,
     headers: Mapping[str, str] | None = None,
@@ -147,9 +161,10 @@ async def ask(
     **fields: Any,
 ) -> Heard:
     """One request on a connection of its own."""
-    content = body_of(model, stream, **fields) if body is None else body
+    content = body_of(client, model, stream, **fields) if body is None else body
     sent = {"connection": "close", **(headers or {})}
-    request = request_bytes(spoken, content if method == "POST" else b"", sent, method, path)
+    target = path or path_of(client, model, stream)
+    request = request_bytes(client, content if method == "POST" else b"", sent, method, target)
     return parse(await send_raw(proxy, request, patience))
 
 

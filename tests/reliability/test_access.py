@@ -3,18 +3,26 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.fault_upstream import FaultUpstream, response, story
-from tests.reliability.talk import KEYS, PAIRS, PATHS, SPOKEN, Heard, ask, backends_at, body_of, parse, send_raw
+from tests.reliability.dialects import DIALECTS
+from tests.reliability.talk import KEYS, PAIRS, SPOKEN, Heard, ask, backends_at, body_of, parse, path_of, send_raw
 from tests.support.proxy import RunningProxy, running_proxy
 
 KEY = "sk-proxy-key-of-the-operator"
 OPEN_PATHS = ("/healthz", "/readyz")
+METHODS_OF_GEMINI = (
+    *("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "nothing"),
+)
 CLOSED_PATHS = [
-    *PATHS.values(),
-    *("/v1/models", "/v1/models/openai:listed", "/", "/v1", "/v1/", "/nothing", "/docs", "/openapi.json", "/metrics"),
+    *(path_of(client) for client in SPOKEN),
+    *("/v1/responses/input_tokens", "/v1/messages/count_tokens", "/v1/embeddings", "/metrics", "/metrics/"),
+    *(f"/{version}/models/m:{method}" for version in ("v1", "v1beta") for method in METHODS_OF_GEMINI),
+    *("/v1beta/models", "/v1beta/models/openai:listed", "/v1beta", "/v1beta/", "/v1beta/models/", "/v1beta/openai"),
+    *("/v1/models", "/v1/models/openai:listed", "/", "/v1", "/v1/", "/nothing", "/docs", "/openapi.json"),
 ]
 SPELLINGS = [
     *("//healthz", "/healthz/", "/healthz//", "/healthz;x", "/healthz%2f", "/healthz/../v1/models", "/healthz%3f"),
@@ -23,6 +31,8 @@ SPELLINGS = [
     *("http://127.0.0.1/v1/models", "http://evil.example/v1/models", "/healthz\\..\\v1\\models", "/readyz/x"),
     *("/v1/models/healthz", "/v1/models/%2fhealthz", "/v1/chat/completions/", "/v1/chat%2fcompletions", "*"),
     *("/healthz%2f..%2fv1", "/healthz%252f", "/.healthz", "healthz", "/healthz%20", "/ /healthz"),
+    *("/v1beta/models/x%2f..%2f..%2fhealthz", "/v1beta/models/healthz:generateContent", "/metrics?x=/healthz"),
+    *("/v1/models/m:generateContent?key=", "/healthz:generateContent", "/v1beta/models/..:countTokens"),
 ]
 HOSTS = ["127.0.0.1", "localhost", "evil.example", "127.0.0.1/healthz?", "evil.example:80", "[::1]", "healthz", ""]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"]
@@ -54,6 +64,14 @@ async def test_without_a_key_nothing_is_open_but_health(locked_proxy, upstream):
     assert len(upstream.log) == before
 
 
+UNKNOWN_KEY = {
+    "openai": "invalid_request_error",
+    "openai-responses": "invalid_request_error",
+    "anthropic": "authentication_error",
+    "gemini": "UNAUTHENTICATED",
+}
+
+
 @pytest.mark.parametrize("client", SPOKEN)
 @pytest.mark.parametrize(
     "headers",
@@ -80,7 +98,7 @@ async def test_a_wrong_key_is_a_401_in_the_client_s_format(locked_proxy, client,
     heard = await ask(locked_proxy, client, f"{client}:{story('answer')}", headers=headers)
     assert heard.status == 401
     assert heard.error["message"]
-    assert heard.error["type"] == {"openai": "invalid_request_error", "anthropic": "authentication_error"}[client]
+    assert heard.error[DIALECTS[client].error_kind] == UNKNOWN_KEY[client]
     assert KEY.encode() not in heard.body
 
 
@@ -98,6 +116,120 @@ async def test_a_wrong_key_is_a_401_in_the_client_s_format(locked_proxy, client,
 async def test_the_right_key_opens(locked_proxy, client, headers):
     heard = await ask(locked_proxy, client, f"{client}:{story('answer')}", headers=headers)
     assert heard.status == 200
+
+
+def with_query(path: str, query: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+@pytest.mark.parametrize("client", SPOKEN)
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "query", [f"key={KEY}", f"x=1&key={KEY}&y=2", f"key=no&key={KEY}", f"key={quote(KEY, safe='').replace('-', '%2D')}"]
+)
+async def test_the_right_key_in_the_query_opens_and_goes_no_further(locked_proxy, upstream, client, stream, query):
+    model = story("answer")
+    path = with_query(path_of(client, f"{client}:{model}", stream), query)
+    heard = await ask(locked_proxy, client, f"{client}:{model}", stream=stream, path=path)
+    assert heard.status == 200
+    assert KEY not in upstream.log.of(model)[0].path
+    assert KEY not in json.dumps(upstream.log.of(model)[0].request.headers)
+
+
+@pytest.mark.parametrize("client", SPOKEN)
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        (f"key={KEY}x", {}),
+        ("key=", {}),
+        (f"monkey={KEY}", {}),
+        (f"key={KEY}&key=x", {}),
+        (f"key={KEY}", {"x-api-key": "another"}),
+        (f"key={KEY}", {"authorization": "Bearer another"}),
+        ("key=cl%e9%ff", {}),
+        (f"api_key={KEY}", {}),
+    ],
+)
+async def test_a_wrong_key_in_the_query_is_a_401(locked_proxy, upstream, client, query, headers):
+    model = story("answer")
+    path = with_query(path_of(client, f"{client}:{model}"), query)
+    heard = await ask(locked_proxy, client, f"{client}:{model}", path=path, headers=headers)
+    assert heard.status == 401
+    assert heard.error[DIALECTS[client].error_kind] == UNKNOWN_KEY[client]
+    assert KEY.encode() not in heard.body
+    assert not upstream.log.of(model)
+
+
+async def test_the_metrics_and_the_probe_want_a_key_like_all_else(locked_proxy):
+    for method, path in (("GET", "/metrics"), ("HEAD", "/"), ("GET", "/v1beta/models")):
+        assert await status_of(locked_proxy, method, path, {"host": "x"}) == 401
+        assert await status_of(locked_proxy, method, path, {"host": "x", "x-goog-api-key": KEY}) == 200
+        assert await status_of(locked_proxy, method, f"{path}?key={KEY}", {"host": "x"}) == 200
+
+
+# what stands in the address
+
+PASSED_ON = {"anthropic": "beta=true"}
+
+
+@pytest.mark.parametrize(("client", "backend"), PAIRS)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_foreign_parameters_of_the_query_stay_here(proxy, upstream, client, backend, stream):
+    model = story("answer")
+    query = "beta=true&secret=s1&api-version=7&alt=sse&$.xgafv=1&prettyPrint=false&fields=x"
+    path = with_query(path_of(client, f"{backend}:{model}", stream), query)
+    assert (await ask(proxy, client, f"{backend}:{model}", stream=stream, path=path)).status == 200
+    sent = upstream.log.of(model)[0].path.partition("?")[2]
+    own = PASSED_ON.get(client, "") if client == backend else ""
+    assert sent == (own or ("alt=sse" if backend == "gemini" and stream else ""))
+
+
+#: Names that would leave their place in an address, were they put there as they are.
+ATTACKS = [
+    *("../../secret", "..", ".", "a/b", "x?y=z", "x#y", "x&key=1", "%2e%2e", "%2e%2e%2fsecret", "x%00", "x%0d%0ay"),
+    *(
+        "a b",
+        "x:generateContent",
+        "x:streamGenerateContent",
+        "//evil.example",
+        "http://evil.example/",
+        "\\..\\x",
+        "é☕",
+    ),
+    *("{model}", "tunedModels/x", "x;y", "@evil.example", ":", "a+b", "~root", "x%", "%zz"),
+]
+
+
+@pytest.mark.parametrize("client", SPOKEN)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_model_s_name_stays_one_segment_of_the_address(proxy, upstream, client, stream):
+    end = ":streamGenerateContent?alt=sse" if stream else ":generateContent"
+    for name in ATTACKS:
+        before = len(upstream.log)
+        await ask(proxy, client, f"gemini:{name}", stream=stream)
+        (exchange,) = tuple(upstream.log)[before:]
+        assert exchange.path == f"/v1beta/models/{quote(name, safe='')}{end}", name
+
+
+@pytest.mark.parametrize("client", SPOKEN)
+@pytest.mark.parametrize("backend", ["openai", "openai-responses", "anthropic"])
+async def test_a_model_s_name_is_no_part_of_an_address_that_has_none(proxy, upstream, client, backend):
+    expected = {"openai": "/v1/chat/completions", "openai-responses": "/v1/responses", "anthropic": "/v1/messages"}
+    for name in ATTACKS:
+        before = len(upstream.log)
+        await ask(proxy, client, f"{backend}:{name}")
+        (exchange,) = tuple(upstream.log)[before:]
+        assert (exchange.path, exchange.json["model"]) == (expected[backend], name)
+
+
+@pytest.mark.parametrize("operation", ["countTokens", "embedContent", "batchEmbedContents"])
+async def test_a_model_s_name_stays_one_segment_whatever_is_asked_of_it(proxy, upstream, operation):
+    for name in ATTACKS:
+        before = len(upstream.log)
+        path = f"/v1beta/models/{quote('gemini:' + name, safe='')}:{operation}"
+        await ask(proxy, "gemini", path=path, body=b'{"contents":[],"content":{"parts":[{"text":"x"}]},"requests":[]}')
+        (exchange,) = tuple(upstream.log)[before:]
+        assert exchange.path == f"/v1beta/models/{quote(name, safe='')}:{operation}", name
 
 
 LOOPBACK_NAMES = ["127.0.0.1", "127.0.0.1:8765", "127.8.9.1", "localhost", "LOCALHOST:1", "a.localhost", "[::1]:1"]
@@ -180,9 +312,9 @@ async def test_the_mark_can_be_left_out_for_one_backend(upstream):
         models = {backend: story("answer") for backend in SPOKEN}
         for client, backend in PAIRS:
             await ask(proxy, client, f"{backend}:{models[backend]}")
-    for backend, marked in (("openai", False), ("anthropic", True)):
+    for backend in SPOKEN:
         seen = upstream.log.of(models[backend])
-        assert ["x-llmproxy-loop-guard" in each.headers for each in seen] == [marked, marked]
+        assert ["x-llmproxy-loop-guard" in each.headers for each in seen] == [backend != "openai"] * len(SPOKEN)
 
 
 # headers
@@ -220,8 +352,13 @@ HOSTILE_HEADERS = {
 SENT_UPSTREAM = {
     *("host", "user-agent", "accept", "accept-encoding", "content-type", "content-length", "x-llmproxy-loop-guard"),
 }
-OWN = {"openai": {"authorization"}, "anthropic": {"x-api-key", "anthropic-version"}}
-BETA = {"openai": "openai-beta", "anthropic": "anthropic-beta"}
+OWN = {
+    "openai": {"authorization"},
+    "openai-responses": {"authorization"},
+    "anthropic": {"x-api-key", "anthropic-version"},
+    "gemini": {"x-goog-api-key"},
+}
+BETA = {"openai": "openai-beta", "openai-responses": "openai-beta", "anthropic": "anthropic-beta"}
 
 
 @pytest.mark.parametrize(("client", "backend"), PAIRS)
@@ -231,14 +368,13 @@ async def test_only_listed_headers_go_upstream(proxy, upstream, client, backend,
     sent = {**HOSTILE_HEADERS, "anthropic-beta": "b-1", "openai-beta": "b-2", "anthropic-version": "2023-06-01"}
     assert (await ask(proxy, client, f"{backend}:{model}", stream=stream, headers=sent)).status == 200
     exchange = upstream.log.of(model)[0]
-    beta = {BETA[client]} if client == backend else set()
+    beta = {BETA[client]} if client == backend and client in BETA else set()
     assert set(exchange.headers) == SENT_UPSTREAM | OWN[backend] | beta
     assert "client-secret" not in json.dumps(exchange.request.headers)
     assert KEYS[backend] in json.dumps(exchange.request.headers)
     assert exchange.headers["accept-encoding"] == "identity"
     assert exchange.headers["host"] == f"127.0.0.1:{upstream.port}"
-    if client == backend:
-        assert exchange.headers[BETA[client]] == sent[BETA[client]]
+    assert all(exchange.headers[name] == sent[name] for name in beta)
 
 
 UPSTREAM_HEADERS = {
@@ -264,7 +400,9 @@ UPSTREAM_HEADERS = {
 ALLOWED_HEADERS = {"retry-after": "7", "x-ratelimit-remaining-tokens": "12"}
 ALLOWED_OF = {
     "openai": {"openai-processing-ms": "9", "openai-version": "2020-10-01"},
+    "openai-responses": {"openai-processing-ms": "9", "openai-version": "2020-10-01"},
     "anthropic": {"anthropic-ratelimit-tokens-remaining": "3"},
+    "gemini": {},
 }
 OURS = {
     *("date", "server", "connection", "content-type", "content-length"),
@@ -303,8 +441,11 @@ async def test_an_answer_that_came_compressed_is_not_called_so(proxy, client, ba
 CANARIES = {
     "proxy": "sk-canary-proxy-000111222333",
     "openai": "sk-canary-openai-444555666777",
+    "openai-responses": "sk-canary-responses-666777888999",
     "anthropic": "sk-canary-anthropic-888999000111",
+    "gemini": "AIza-canary-gemini-111222333444",
     "header": "canary-header-222333444555",
+    "client": "canary-of-a-client-333444555666",
 }
 
 
@@ -340,14 +481,30 @@ async def test_keys_of_the_configuration_never_leave(upstream):
             seen.append(await ask(proxy, client, "nobody:x", headers=key))
             seen.append(await ask(proxy, client, body=b"{", headers=key))
             seen.append(await ask(proxy, client, "openai:x", headers={"x-api-key": CANARIES["proxy"] + "x"}))
-        paths = ("/v1/models", "/readyz", "/healthz", "/v1/models/openai:listed", "/nothing")
+            seen.append(await ask(proxy, client, "openai:x", headers={"x-goog-api-key": CANARIES["client"]}))
+            for secret in (CANARIES["proxy"], CANARIES["client"]):
+                for model in (f"{client}:{story('answer')}", f"{client}:{story('error_mid')}", "gone:x", "nobody:x"):
+                    path = with_query(path_of(client, model, stream=True), f"x=1&key={secret}")
+                    seen.append(await ask(proxy, client, model, stream=True, path=path))
+        paths = (
+            "/v1/models",
+            "/v1beta/models",
+            "/metrics",
+            "/readyz",
+            "/healthz",
+            "/v1/models/openai:listed",
+            "/nothing",
+        )
         seen += [await ask(proxy, "openai", method="GET", path=path, headers=key) for path in paths]
         ready = await ask(proxy, "openai", method="GET", path="/readyz", headers=key)
         assert "Incorrect API key provided: ****" in ready.json["backends"]["echoing"]["problem"]
         assert set(proxy.get("/readyz").json) == {"status"}  # no more than that without a key
         lines = list(proxy.lines)
-    assert len(seen) > 80
+    assert len(seen) > 300
     assert lines
+    calls = "\n".join(f"{exchange.path} {exchange.request.headers}" for exchange in tuple(upstream.log))
+    assert CANARIES["proxy"] not in calls
+    assert CANARIES["client"] not in calls
     said = "\n".join([*lines, *(repr(each) for each in seen)])
     for name, canary in CANARIES.items():
         assert canary not in said, name
@@ -356,13 +513,14 @@ async def test_keys_of_the_configuration_never_leave(upstream):
 
 async def test_unknown_methods_and_paths_are_refused_in_the_client_s_format(proxy):
     for client in SPOKEN:
-        for path in PATHS.values():
+        for path in (path_of(each) for each in SPOKEN if DIALECTS[each].model_in_body):
             heard = await ask(proxy, client, method="GET", path=path)
             assert heard.status == 405
             assert heard.error["message"]
-        heard = await ask(proxy, client, path="/v1/nothing", body=body_of("x"))
-        assert heard.status == 404
-        assert heard.error["message"]
+        for path in ("/v1/nothing", "/v1beta/nothing", "/v1beta/models/m:nothing", "/v1beta/models/:generateContent"):
+            heard = await ask(proxy, client, path=path, body=body_of(client, "x"))
+            assert heard.status in (404, 405), path
+            assert heard.error["message"]
 
 
 def test_nothing_but_the_configured_origin_is_called(proxy, upstream: Any) -> None:
