@@ -1,4 +1,4 @@
-"""One command per intent: `nox -s tests | plugins | lint | typing | docs | build | floors | bench`."""
+"""One command per intent: `nox -s tests | plugins | lint | typing | docs | build | floors | downstream | bench`."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 PROJECTS = [ROOT, *PLUGINS]
 BUILD = ["python", "-m", "build", "--installer", "uv"]
+QUIET_NPM = ["--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
 
 def group(name: str, project: Path = ROOT) -> list[str]:
@@ -130,6 +131,16 @@ def floors(session: nox.Session) -> None:
     """Every test against the oldest dependencies that the pyprojects allow (needs uv)."""
     install_checkout(session, *group("test"), *group("sdk"), "--resolution", "lowest-direct")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def downstream(session: nox.Session) -> None:
+    """Clients that we did not write, in Python and JavaScript, through the proxy; arguments go to pytest."""
+    install_checkout(session, *group("test"), *group("downstream"))
+    scripts = Path(session.create_tmp()) / "javascript"
+    shutil.copytree(ROOT / "tests/downstream/javascript", scripts, dirs_exist_ok=True)
+    session.run("npm", "install", "--prefix", str(scripts), *QUIET_NPM)
+    session.run("pytest", "tests/downstream", *session.posargs, env={"DOWNSTREAM_JAVASCRIPT": str(scripts)})
 
 
 @nox.session

@@ -1,0 +1,15 @@
+import { createOpenAI } from "@ai-sdk/openai";
+
+import { tellOf } from "./ai_sdk.mjs";
+import { asked } from "./scenario.mjs";
+
+const provider = createOpenAI({ baseURL: `${asked.origin}/v1`, apiKey: asked.apiKey });
+
+await tellOf(provider.responses(asked.model), {
+  openai: {
+    forceReasoning: true,
+    reasoningEffort: "low",
+    reasoningSummary: "auto",
+    ...(!asked.stateful && { store: false }),
+  },
+});
