@@ -8,6 +8,7 @@ import ast
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import subprocess
@@ -30,7 +31,8 @@ from proxy_core.config_schema import json_schema
 from proxy_core.formats import builtin_formats
 from proxy_core.host.discovery import COMMANDS_GROUP, HOOKS_GROUP, discover
 from proxy_core.host.hooks import HOOKS
-from tests.cli_support import Shell, ask, fetch
+from proxy_core.translation import TranslationService
+from tests.cli_support import Shell, ask
 from tests.fault_upstream import GREETING, FaultUpstream, story, upstream_in_thread
 from tests.support.proxy import RunningProxy, running_proxy
 from tests.support.wheels import Pip, build_wheel, wheel
@@ -150,9 +152,75 @@ def test_every_hook_has_a_heading_and_its_context_is_described(hook: str) -> Non
     assert {context.__name__, *(field.name for field in dataclasses.fields(context))} <= words_of(DOCS / "plugins.md")
 
 
-@pytest.mark.parametrize("wire_format", builtin_formats(), ids=lambda each: each.name)
+FORMAT_PAGES = {
+    "openai": "format-chat.md",
+    "openai-responses": "format-responses.md",
+    "anthropic": "format-messages.md",
+    "gemini": "format-gemini.md",
+}
+every_format = pytest.mark.parametrize("wire_format", builtin_formats(), ids=lambda each: each.name)
+
+
+@every_format
 def test_every_wire_format_is_described(wire_format: api.WireFormat) -> None:
-    assert {wire_format.name, *wire_format.client_paths} <= words_of(DOCS / "architecture.md")
+    routes = {route.path for route in wire_format.client_routes}
+    for page in ("architecture.md", FORMAT_PAGES[wire_format.name]):
+        assert {wire_format.name, *routes} <= words_of(DOCS / page)
+
+
+@every_format
+def test_every_wire_format_s_page_has_all_there_is_to_tell(wire_format: api.WireFormat) -> None:
+    page = DOCS / FORMAT_PAGES[wire_format.name]
+    assert headings_of(page)[1:] == ["Requests", "As a backend", "Answers", "Streams", "What is lost"]
+    assert {"x-llm-proxy-dropped", "x-llm-proxy-lane"} <= words_of(DOCS / "translation.md")
+    headers = {*wire_format.marker_headers, *([wire_format.request_id_header] if wire_format.request_id_header else [])}
+    assert headers <= words_of(page)
+    assert any(block.page == page for block in snippets())
+
+
+def rows_of(page: Path, name: str) -> list[list[str]]:
+    """The cells of a generated table, without its head."""
+    (found,) = re.findall(rf"<!-- generated: {name} -->\n(.*?)<!-- end -->", text_of(page), re.DOTALL)
+    lines = [line for line in found.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+SETTINGS_OF_THINKING = {"reasoning_effort", "reasoning", "thinking", "output_config", "thinkingConfig"}
+
+
+@pytest.mark.parametrize("row", rows_of(DOCS / "translation.md", "thinking"), ids=lambda row: row[0])
+def test_thinking_is_asked_for_as_the_table_says(row: list[str]) -> None:
+    said, cells = as_json(row[0]), dict(zip(generate.FORMATS, row[1:], strict=True))
+    (client,) = (name for name, cell in cells.items() if cell == "as it is")
+    for upstream, cell in cells.items():
+        sent = sent_upstream(said, client, upstream)
+        settings = {name: value for name, value in sent.items() if name in SETTINGS_OF_THINKING}
+        assert settings == (said if upstream == client else as_json(cell))
+
+
+def as_json(cell: str) -> dict[str, object]:
+    found: dict[str, object] = {} if cell == "nothing" else json.loads("{" + cell.strip("`") + "}")
+    return found
+
+
+def sent_upstream(said: Mapping[str, object], client: str, upstream: str) -> dict[str, object]:
+    """The body for an upstream, or Gemini's settings in it, where a client says this."""
+    service, fields = TranslationService(), {"generationConfig": said} if client == "gemini" else said
+    body = {**generate.SMALLEST[client], **fields}
+    sent: dict[str, object] = service.from_domain_request(service.to_domain_request(body, client), upstream)
+    settings = sent.get("generationConfig", {}) if upstream == "gemini" else sent
+    assert isinstance(settings, dict)
+    return settings
+
+
+def test_the_table_of_losses_tells_of_every_story_that_loses() -> None:
+    told = set(re.findall(r"stories/(\w+)\.json", text_of(DOCS / "translation.md")))
+    losing = {
+        path.stem
+        for path in generate.STORIES.glob("*.json")
+        if {"may_lose", "refuse"} & json.loads(text_of(path)).keys()
+    }
+    assert losing <= told
 
 
 def test_every_name_of_the_api_is_described() -> None:
@@ -162,7 +230,16 @@ def test_every_name_of_the_api_is_described() -> None:
 
 @pytest.mark.parametrize(
     "described",
-    [api.BackendPluginDefinition, api.PluginCompatibility, api.BackendCapabilities, api.StreamChunk],
+    [
+        api.BackendPluginDefinition,
+        api.PluginCompatibility,
+        api.BackendCapabilities,
+        api.StreamChunk,
+        api.WireRequest,
+        api.ClientRoute,
+        api.TokenCount,
+        api.RenderOptions,
+    ],
     ids=lambda each: each.__name__,
 )
 def test_every_field_of_the_contract_is_described(described: type) -> None:
@@ -170,9 +247,9 @@ def test_every_field_of_the_contract_is_described(described: type) -> None:
     assert not set(fields) - words_of(DOCS / "plugins.md")
 
 
-def test_every_attribute_of_a_backend_is_described() -> None:
-    ours = {**vars(api.LLMBackend), **vars(api.HTTPBackend), **api.HTTPBackend.__annotations__}
-    public = {name for name in ours if not name.startswith("_")}
+@pytest.mark.parametrize("described", [api.LLMBackend, api.HTTPBackend, api.WireFormat], ids=lambda each: each.__name__)
+def test_every_attribute_that_a_plugin_may_have_is_described(described: type) -> None:
+    public = {name for name in {**vars(described), **described.__annotations__} if not name.startswith("_")}
     assert not public - words_of(DOCS / "plugins.md")
 
 
@@ -185,10 +262,10 @@ def codes() -> dict[str, str]:
     found = {}
     for path in [*ROOT.glob("proxy_core/**/*.py"), *ROOT.glob("plugins/*/llm_proxy_*/**/*.py")]:
         for node in ast.walk(ast.parse(text_of(path))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error"):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith(("Error", "invalid")):
                 code = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "code")]
                 found |= {each.value: path.name for each in code if isinstance(each, ast.Constant) and each.value}
-    return {str(code): name for code, name in found.items()}
+    return {code: name for code, name in found.items() if re.fullmatch(r"\w+", str(code))}
 
 
 def test_every_error_code_is_described() -> None:
@@ -440,8 +517,11 @@ def snippets() -> list[Block]:
     return [block for block in blocks("python") if ADDRESS in block.text]
 
 
-def test_the_readme_and_the_quickstart_have_a_snippet_for_each_sdk() -> None:
-    assert [block.page.name for block in snippets()] == ["README.md"] * 2 + ["quickstart.md"] * 2
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_the_readme_and_the_quickstart_have_a_snippet_for_each_sdk(page: str) -> None:
+    shown = "\n".join(block.text for block in snippets() if block.page == ROOT / page)
+    for word in ("chat.completions", "client.responses", "client.messages", "genai.Client"):
+        assert word in shown
 
 
 @pytest.mark.parametrize("block", snippets(), ids=str)
@@ -459,7 +539,16 @@ def test_the_curl_line_answers(local: RunningProxy) -> None:
     assert (status, '"content"' in body) == (200, True)
 
 
-def test_what_the_quickstart_says_is_not_served_is_not(local: RunningProxy) -> None:
-    for path in ("/v1/responses", "/v1/messages/count_tokens"):
-        assert path in text_of(DOCS / "quickstart.md")
-        assert fetch(local.address + path, body=b"{}")[0] == 404
+def test_tokens_are_counted_where_nobody_upstream_can(local: RunningProxy) -> None:
+    body = {"model": "local:m", "messages": [{"role": "user", "content": "Hi"}]}
+    counted = local.post("/v1/messages/count_tokens", body)
+    assert counted.json == {"input_tokens": 5}
+    assert counted.headers["x-llm-proxy-token-count"] == "estimated"
+    assert {"x-llm-proxy-token-count:", "native", "estimated"} <= words_of(DOCS / "translation.md")
+
+
+def test_settings_of_agents_are_toml() -> None:
+    settings = [tomllib.loads(block.text) for block in blocks("toml")]
+    providers = [found["model_providers"]["llm-proxy"] for found in settings if "model_providers" in found]
+    assert {provider["wire_api"] for provider in providers} == {"responses"}
+    assert {provider["base_url"] for provider in providers} == {f"{ADDRESS}/v1"}
