@@ -157,7 +157,7 @@ class Exchange:
             return self._answer
         answer = self._whole(envelope, headers)
         if isinstance(answer.content, DomainResponse) and self._watch is not None:
-            self._watch.see([as_chunk(answer.content)])
+            self._watch.see_whole(answer.content)
         if not self._request.stream:
             return answer
         if not isinstance(answer.content, DomainResponse):

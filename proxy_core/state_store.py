@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from proxy_core.domain.content import Part, ReasoningPart, ToolCallPart
 from proxy_core.domain.request import DomainRequest, Message
-from proxy_core.domain.stream import ReasoningDelta, StreamChunk, TextDelta, ToolCallDelta
+from proxy_core.domain.response import DomainResponse
+from proxy_core.domain.stream import ReasoningDelta, StreamChunk, TextDelta, ToolCallDelta, as_chunk
 from proxy_core.formats.opaque import is_opaque
 from proxy_core.formats.said import Said
 
@@ -118,8 +119,11 @@ class StateWatch:
         self._last: tuple[int, int | None] | None = None
 
     def see(self, chunks: Iterable[StreamChunk]) -> None:
-        """Take notice of some chunks; they are not changed."""
+        """Take notice of some chunks; they are not changed. Text alone, which most are, is none of our business."""
         for chunk in chunks:
+            deltas = chunk.deltas
+            if len(deltas) == 1 and type(deltas[0]) is TextDelta:
+                continue
             for delta in self._said.apply(chunk).deltas:
                 if type(delta) is TextDelta:
                     continue
@@ -129,6 +133,11 @@ class StateWatch:
                     self._settle()
                     self._store.keep(self._scope, delta.id, self._parts)
                     self._parts, self._last = [], None
+
+    def see_whole(self, response: DomainResponse) -> None:
+        """Take notice of an answer in one piece."""
+        if any(isinstance(part, ReasoningPart) for part in response.content):
+            self.see([as_chunk(response)])
 
     def _think(self, delta: ReasoningDelta) -> None:
         key = (delta.choice, delta.block)

@@ -47,6 +47,9 @@ class Fields(fields.Fields):
 
     def take(self, name: str, kind: type[T]) -> T | None:
         value = self.rest.get(name)
+        if value is None:
+            self.rest.pop(name, None)
+            return None
         if kind is int and type(value) in (str, float):
             self.rest[name] = _whole(value)
         elif kind is list and isinstance(value, dict):

@@ -20,11 +20,11 @@ class Events:
 
     def __init__(self, *, silent: bool = False) -> None:
         self.number = 0
-        self._silent = silent
+        self.silent = silent
 
     def write(self, kind: str, **fields: object) -> bytes:
         """The next event."""
-        if self._silent:
+        if self.silent:
             return b""
         payload = {"type": kind, "sequence_number": self.number, **fields}
         self.number += 1

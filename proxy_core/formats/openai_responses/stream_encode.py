@@ -100,6 +100,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         if self._envelope.begun:
             return b""
         self._envelope.begin(chunk)
+        if self._events.silent:
+            return b""
         response = self._envelope.around(_UNDER_WAY, [], None)
         created = self._events.write("response.created", response=response)
         return created + self._events.write("response.in_progress", response=response)
