@@ -7,7 +7,7 @@ place. https://platform.openai.com/docs/api-reference/responses-streaming (2026-
 from __future__ import annotations
 
 import abc
-import uuid
+import os
 from typing import ClassVar
 
 from proxy_core.formats import wire_json
@@ -39,7 +39,7 @@ class Item(abc.ABC):
     def __init__(self, events: Events, index: int, identifier: str | None) -> None:
         self.events = events
         self.index = index
-        self.id = identifier or f"{self.prefix}_{uuid.uuid4().hex}"
+        self.id = identifier or f"{self.prefix}_{os.urandom(16).hex()}"
         self.place: Json = {"item_id": self.id, "output_index": index}
         self.final: Json | None = None
 

@@ -30,8 +30,11 @@ class FlatNames:
         nested = [pair for tool in dicts(tools) if tool.get("type") == "namespace" for pair in _pairs(tool)]
         self._plain = frozenset(plain)
         self._namespaces = {name: namespace for namespace, name in nested}
+        self._ambiguous = self._repeated(nested) if nested else frozenset[str]()
+
+    def _repeated(self, nested: list[tuple[str, str]]) -> frozenset[str]:
         counts = Counter([*self._plain, *("__".join(pair) for pair in set(nested))])
-        self._ambiguous = frozenset(name for name, times in counts.items() if times > 1)
+        return frozenset(name for name, times in counts.items() if times > 1)
 
     def of(self, name: str, namespace: str | None) -> str:
         """The flat name of a tool; a name without a namespace is flat already."""

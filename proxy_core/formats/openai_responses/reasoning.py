@@ -37,6 +37,8 @@ _SUMMARIES = ("summary", "generate_summary")
 
 def decode_reasoning_settings(fields: Fields) -> ReasoningSettings | None:
     """The client's `reasoning`; None where it says nothing."""
+    if fields.rest.get("reasoning") is None:
+        return None
     inner = Fields(fields.take("reasoning", dict) or {}, fields.at("reasoning"))
     effort = inner.take("effort", str)
     summaries = stated({name: inner.take(name, str) for name in _SUMMARIES})
