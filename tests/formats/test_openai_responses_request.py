@@ -304,6 +304,15 @@ def test_another_providers_state_comes_out_of_its_seal() -> None:
     assert asked.dropped == ["reasoning", "signature"]
 
 
+def test_what_a_part_left_behind_carried_is_recorded_too() -> None:
+    extras = {"anthropic": {"cache_control": {"type": "ephemeral"}}}
+    image = MediaPart(kind="image", media_type="image/png", data="aGk=", extras=extras)
+    for encode in (encode_request, OpenAIFormat().encode_request):
+        asked = request(user(TextPart(text="Draw")), says(TextPart(text="Here"), image))
+        encode(asked)
+        assert set(asked.dropped) == {"messages.content.media", "cache_control"}
+
+
 def test_a_seal_that_was_tampered_with_leaves_the_text() -> None:
     sealed = opaque.seal(ReasoningPart(data="x", origin="gemini"))
     [message] = items(

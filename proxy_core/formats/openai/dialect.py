@@ -58,7 +58,7 @@ class Target:
         return own_fields(extras)
 
     def note_dropped(self, parts: Iterable[Part]) -> None:
-        """Record parts that have no place where they stand."""
+        """Record parts that have no place where they stand, and what they carried."""
         for part in parts:
             self.request.drop(*names_of(part))
             if not isinstance(part, NativePart):

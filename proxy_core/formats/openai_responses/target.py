@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy_core.domain.base import Extras
-from proxy_core.domain.content import Part, ToolCallPart
+from proxy_core.domain.content import NativePart, Part, ToolCallPart
 from proxy_core.domain.request import DomainRequest
 from proxy_core.formats import losses
 from proxy_core.formats.openai.dialect import names_of
@@ -40,6 +40,8 @@ class Target:
         return own_fields(extras)
 
     def note_dropped(self, parts: Iterable[Part]) -> None:
-        """Record parts that have no place where they stand."""
+        """Record parts that have no place where they stand, and what they carried."""
         for part in parts:
             self.request.drop(*names_of(part))
+            if not isinstance(part, NativePart):
+                self.own(part.extras)
