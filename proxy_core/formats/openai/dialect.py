@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from proxy_core.domain.base import Extras
 from proxy_core.domain.content import MediaPart, NativePart, Part, ReasoningPart, ToolCallPart, ToolResultPart
 from proxy_core.domain.request import DomainRequest
 from proxy_core.formats import losses
-from proxy_core.formats.openai.fields import FORMAT, own_fields
+from proxy_core.formats.fields import own_fields
+from proxy_core.formats.openai.fields import FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +40,24 @@ _KINDS: dict[type, str] = {MediaPart: "media", ToolCallPart: "tool_call", ToolRe
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A request on its way to an upstream: what it says, how it is spelled, and the record of what was left out."""
+class OpenAITarget:
+    """A request on its way to an upstream of either of OpenAI's formats, and the record of what was left out."""
+
+    FORMAT: ClassVar[str]
 
     request: DomainRequest
-    dialect: Dialect
 
     @property
     def same_format(self) -> bool:
-        """Whether a Chat client wrote the request, so that nothing may change."""
-        return self.request.source_format == FORMAT
+        """Whether a client of this format wrote the request, so that nothing may change."""
+        return self.request.source_format == self.FORMAT
 
     def own(self, extras: Extras) -> dict[str, Any]:
         """Our own wire fields; those of other formats are recorded as dropped."""
         if not extras:
             return {}
-        self.request.drop(*losses.of_foreign(extras, FORMAT))
-        return own_fields(extras)
+        self.request.drop(*losses.of_foreign(extras, self.FORMAT))
+        return own_fields(extras, self.FORMAT)
 
     def note_dropped(self, parts: Iterable[Part]) -> None:
         """Record parts that have no place where they stand, and what they carried."""
@@ -63,6 +65,15 @@ class Target:
             self.request.drop(*names_of(part))
             if not isinstance(part, NativePart):
                 self.own(part.extras)
+
+
+@dataclass(frozen=True, slots=True)
+class Target(OpenAITarget):
+    """A request on its way to a Chat upstream, and how it is spelled there."""
+
+    FORMAT: ClassVar[str] = FORMAT
+
+    dialect: Dialect
 
 
 def names_of(part: Part) -> list[str]:
